@@ -4,11 +4,13 @@
 //! Everything runs on one executor on the main thread. The same thread must start the workers,
 //! because a worker dies with the thread that started it.
 
+mod admission;
 mod backoff;
 mod cameras;
 mod certificates;
 mod config_loader;
 mod descriptors;
+mod director;
 mod discovery_cache;
 mod listeners;
 mod memory_budget;
@@ -41,12 +43,13 @@ use crate::{
     discovery::{self, Announcement},
     hub::Hub,
     log as logging, proc, reactor,
-    web::{AdmissionLimits, Rules, Web},
+    web::{Rules, Web},
     worker_host::Spawner,
 };
 use cameras::CameraManager;
 use certificates::Certificates;
 use config_loader::{Answer, ConfigLoader, Read};
+use director::Director;
 use listeners::Listeners;
 use network::Network;
 pub use privileges::{Opened, become_user, protect_memory};
@@ -138,6 +141,7 @@ async fn serve(
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
+        director: Director::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web), Arc::clone(&hub)),
         web,
         hub,
@@ -163,6 +167,7 @@ struct Agent {
     certificates: Certificates,
     listeners: Listeners,
     network: Network,
+    director: Director,
     watchdog: Watchdog,
     web: Arc<Web>,
 }
@@ -237,6 +242,7 @@ impl Agent {
                     if self.cameras.has_grown(&self.config) {
                         self.apply(self.config.clone());
                     }
+                    self.director.tick(&self.hub, &self.web, now);
                     self.tell_complaints();
                 }
             }
@@ -337,7 +343,9 @@ impl Agent {
         self.listeners.set(&new.addresses());
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
-        self.set_admission_limits(&new);
+        self.web.set_admission_limits(admission::limits(&new));
+        self.director.set(&new, Instant::now());
+        self.director.tick(&self.hub, &self.web, Instant::now());
         self.cameras.apply(&changes, &new);
         if !new.cameras.iter().any(|camera| camera.stream_source.may_move()) {
             self.listening = None;
@@ -350,26 +358,6 @@ impl Agent {
         }
         self.config = new;
         changes.to_string()
-    }
-
-    /// Sets the admission limits for new clients from `new` and from the system's descriptor limit.
-    fn set_admission_limits(&self, new: &Config) {
-        let (limits, descriptors) = (&new.limits, descriptors::connections(new.cameras.len()));
-        if descriptors < limits.connections {
-            log::warn!(
-                "open files are limited so that only {descriptors} connections fit beside the cameras, not {}; raise the \
-                 limit (ulimit -n, LimitNOFILE=)",
-                limits.connections
-            );
-        }
-        self.web.set_admission_limits(AdmissionLimits {
-            viewers: limits.viewers,
-            viewers_per_address: limits.viewers_per_address,
-            connections: limits.connections,
-            connections_per_address: limits.connections_per_address,
-            descriptors,
-            ..AdmissionLimits::default()
-        });
     }
 
     /// Closes viewers and cameras within [`STOP_LIMIT`]; a second signal ends this at once.

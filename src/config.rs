@@ -54,6 +54,7 @@ mod credentials;
 mod exposure;
 mod limits;
 mod picture_keys;
+mod tour;
 mod wall;
 mod wall_keys;
 mod watchdog;
@@ -61,6 +62,7 @@ mod web_origin;
 
 mod access;
 mod camera_defaults;
+mod camera_list;
 mod template;
 
 mod camera;
@@ -88,6 +90,7 @@ pub use limits::Limits;
 pub use reference::reference;
 pub use server::Server;
 pub use tls::Tls;
+pub use tour::{Step, Turns};
 pub use wall::{Wall, Walls};
 pub use wall_keys::LAYOUTS;
 pub use watchdog::Watchdog;

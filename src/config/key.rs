@@ -116,7 +116,7 @@ macro_rules! default_by_debug {
 }
 
 // `{:?}` writes these types as TOML does.
-default_by_debug!(bool, u8, u16, u64, usize, f64, &'static str);
+default_by_debug!(bool, u8, u16, u32, u64, usize, f64, &'static str);
 
 /// The values that a key takes, for readers of the table that do not parse a file.
 pub(super) enum Shape {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeValue};
 
 use super::{
+    camera_list,
     diagnostics::Diagnostics,
+    key::{Key, List, Unset},
     section::Section,
     suggest,
     wall_keys::{LAYOUT, LAYOUTS},
@@ -33,6 +35,11 @@ pub enum Layout {
 pub struct Grid(Vec<Vec<Option<CameraId>>>);
 
 impl Layout {
+    /// Whether one panel is larger than the others, by the word.
+    pub fn has_large(&self) -> bool {
+        matches!(self, Self::Word(word) if word.contains('+'))
+    }
+
     /// The cameras that the layout itself names.
     pub fn cameras(&self) -> Option<Vec<CameraId>> {
         match self {
@@ -64,8 +71,24 @@ impl Grid {
     }
 }
 
+/// The layout of `section`, and its cameras: those of the layout, or of the list `row`.
+pub(super) fn with_cameras(
+    section: &Section<'_>,
+    row: &Key<List, Unset>,
+    known: &[String],
+    diagnostics: &mut Diagnostics<'_>,
+) -> (Option<Layout>, Option<Vec<CameraId>>) {
+    let layout = read(section, known, diagnostics);
+    let chosen = camera_list::read(section, row, known, diagnostics);
+    let drawn = layout.as_ref().and_then(Layout::cameras);
+    if let (Some(_), Some(at)) = (&drawn, section.key_at(row)) {
+        section.report(at, "cameras stands beside a layout that names the cameras; remove one of them", diagnostics);
+    }
+    (layout, drawn.or(chosen))
+}
+
 /// The layout of `section`, in which cameras are among `known`.
-pub(super) fn read(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Option<Layout> {
+fn read(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Option<Layout> {
     let value = section.value(&LAYOUT)?;
     let written = match value.get_ref() {
         DeValue::Array(rows) => {

@@ -8,7 +8,7 @@ use super::{
     recorder_keys::{RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS},
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
-    wall_keys::WALL_ROWS,
+    wall_keys::{TURN_ROWS, WALL_ROWS, WALL_STEP_ROWS},
 };
 
 /// A kind of section and its rows.
@@ -91,7 +91,18 @@ pub(super) static WALL: SectionRows = SectionRows {
     help: "How pages show the cameras. The address of a page and the choice of a person in the browser go before these \
            keys. A page at `/?wall=NAME` has the keys of `[wall.NAME]`, and those of `[wall]` that are not there.",
     aliases: &[],
-    groups: &[WALL_ROWS],
+    groups: &[WALL_ROWS, TURN_ROWS],
+};
+
+pub(super) static WALL_STEP: SectionRows = SectionRows {
+    name: "wall.step",
+    form: Form::List,
+    help: "A tour: what a wall shows one after the other, at most 64 steps. `[[wall.NAME.step]]` are those of a wall with a \
+           name; one that has neither steps, `cameras` nor `layout` of its own goes round with those of `[wall]`. The \
+           agent keeps the time, so all pages of a wall show the same step. `skip_dead` and `large_every` of the wall can \
+           stand here too.",
+    aliases: &[],
+    groups: &[WALL_STEP_ROWS, TURN_ROWS],
 };
 
 pub(super) static TEMPLATE: SectionRows = SectionRows {
@@ -124,8 +135,8 @@ pub(super) static RECORDER: SectionRows = SectionRows {
 };
 
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 10] =
-    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &TEMPLATE, &CAMERA, &RECORDER];
+pub(super) static SECTIONS: [&SectionRows; 11] =
+    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &WALL_STEP, &TEMPLATE, &CAMERA, &RECORDER];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.
@@ -151,9 +162,9 @@ impl SectionRows {
     }
 }
 
-/// Returns the section with this name.
+/// Returns the section with this name at the top of the file; those within others have names with a dot.
 pub(super) fn section(name: &str) -> Option<&'static SectionRows> {
-    SECTIONS.into_iter().find(|section| section.name == name)
+    SECTIONS.into_iter().find(|section| section.name == name && !name.contains('.'))
 }
 
 /// Returns the section that was probably meant by `written`, if any is similar enough.

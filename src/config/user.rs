@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    access,
+    access, camera_list,
     diagnostics::Diagnostics,
     section::{Located, Section},
     server_keys::{MAY, TOKEN, USER_CAMERAS, USER_NAME, USER_PASSWORD, USER_WALL},
     suggest,
-    wall::{self, Walls},
+    wall::Walls,
     wording::quoted,
 };
 use crate::account::{Account, Credential, Rights, Seen, is_name, password_hash::PasswordHash, token_hash::TokenHash};
@@ -128,7 +128,7 @@ fn seen(section: &Section<'_>, known: &[String], walls: &Walls, diagnostics: &mu
     }
     let chosen = match section.text(&USER_WALL, diagnostics) {
         Some(Located { at, value }) => match walls.named.get(&value) {
-            Some(wall) => wall.cameras.clone(),
+            Some(wall) => wall.all_cameras(),
             None => {
                 let names = walls.named.keys().map(|name| (name.as_str(), &[][..]));
                 let hint = match suggest::nearest(&value, names) {
@@ -139,7 +139,7 @@ fn seen(section: &Section<'_>, known: &[String], walls: &Walls, diagnostics: &mu
                 Some(Vec::new())
             }
         },
-        None => wall::cameras(section, &USER_CAMERAS, known, diagnostics),
+        None => camera_list::read(section, &USER_CAMERAS, known, diagnostics),
     };
     chosen.map_or(Seen::All, |ids| Seen::Only(ids.iter().map(ToString::to_string).collect()))
 }

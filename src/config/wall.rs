@@ -7,22 +7,28 @@ use std::collections::BTreeMap;
 
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeString, DeTable, DeValue},
 };
 
 use super::{
     diagnostics::Diagnostics,
-    key::{Key, List, Unset},
     layout::{self, Layout},
-    schema::WALL,
+    schema::{SectionRows, WALL, WALL_STEP},
     section::Section,
-    suggest, wall_keys as keys,
-    wording::{is_quotable, kind, quoted},
+    tour::{self, Step, Turns},
+    wall_keys as keys,
+    wording::{is_quotable, kind},
 };
 use crate::camera::CameraId;
 
 /// Maximum number of walls.
 const MAX_WALLS: usize = 32;
+/// Maximum number of sections in a list of a wall.
+const MAX_ENTRIES: usize = 64;
+
+/// The lists of a wall, which are no names of walls.
+const STEP: &str = "step";
+const LISTS: [&str; 1] = [STEP];
 
 /// The settings of one wall. `None`: the page decides.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,10 +42,17 @@ pub struct Wall {
     pub language: Option<&'static str>,
     /// Whether live tiles carry a moving mark.
     pub sign_of_life: Option<bool>,
+    /// What applies to steps that do not say it.
+    pub turns: Turns,
+    /// What the wall shows one after the other; empty: always the same.
+    pub steps: Vec<Step>,
 }
 
 impl Wall {
     fn or(self, standard: &Self) -> Self {
+        // They are about the other wall's cameras.
+        let is_other = self.layout.is_some() || self.cameras.is_some() || !self.steps.is_empty();
+        let steps = if is_other { self.steps } else { standard.steps.clone() };
         // A layout that names cameras goes with them: neither is taken over without the other.
         let drawn = |wall: &Self| matches!(wall.layout, Some(Layout::Drawn(_)));
         let (layout, cameras) = match &self.layout {
@@ -53,7 +66,27 @@ impl Wall {
             rotate: self.rotate.or(standard.rotate),
             language: self.language.or(standard.language),
             sign_of_life: self.sign_of_life.or(standard.sign_of_life),
+            turns: self.turns.or(standard.turns),
+            steps,
         }
+    }
+}
+
+impl Wall {
+    /// The cameras that the wall shows at some time; `None`: all.
+    pub fn all_cameras(&self) -> Option<Vec<CameraId>> {
+        if self.steps.is_empty() {
+            return self.cameras.clone();
+        }
+        let mut all = self.cameras.clone().unwrap_or_default();
+        for step in &self.steps {
+            for camera in step.cameras.as_ref().or(self.cameras.as_ref())? {
+                if !all.contains(camera) {
+                    all.push(camera.clone());
+                }
+            }
+        }
+        Some(all)
     }
 }
 
@@ -69,30 +102,81 @@ pub(super) struct Named<'t> {
     name: Option<String>,
     /// The byte at which the name begins.
     at: usize,
-    pub(super) section: Section<'t>,
+    section: Section<'t>,
+    steps: Vec<Section<'t>>,
+}
+
+impl<'t> Named<'t> {
+    fn new(
+        name: Option<String>,
+        (at, section_at): (usize, usize),
+        table: DeTable<'t>,
+        diagnostics: &mut Diagnostics<'_>,
+    ) -> Self {
+        let shown = name.as_deref().map(|name| if is_quotable(name) { name } else { "…" });
+        let path = shown.map_or(WALL.name.to_owned(), |name| format!("{}.{name}", WALL.name));
+        let (mut own, mut steps) = (DeTable::new(), Vec::new());
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                STEP => steps = list(&path, (key, value), &WALL_STEP, diagnostics),
+                _ => {
+                    own.insert(key, value);
+                }
+            }
+        }
+        Self { name, at, section: Section::new(&format!("[{path}]"), section_at, &WALL, own), steps }
+    }
+
+    /// The section itself and those of its lists.
+    pub(super) fn sections(&mut self) -> impl Iterator<Item = &mut Section<'t>> {
+        std::iter::once(&mut self.section).chain(&mut self.steps)
+    }
 }
 
 /// Splits `[wall]` into its own keys and the named walls below it.
-pub(super) fn sections(at: usize, table: DeTable<'_>) -> Vec<Named<'_>> {
+pub(super) fn sections<'t>(at: usize, table: DeTable<'t>, diagnostics: &mut Diagnostics<'_>) -> Vec<Named<'t>> {
     let mut own = DeTable::new();
     let mut named = Vec::new();
     for (key, value) in table {
         // A table in place of a known key is not a named wall; the check of that key reports it.
-        let is_wall = value.get_ref().is_table() && !WALL.has(key.get_ref());
-        let (name, name_at, section_at) = (key.get_ref().to_string(), key.span().start, value.span().start);
+        let is_wall =
+            value.get_ref().is_table() && !WALL.has(key.get_ref()) && !LISTS.contains(&key.get_ref().as_ref());
+        let (name, places) = (key.get_ref().to_string(), (key.span().start, value.span().start));
         match value.into_inner() {
-            DeValue::Table(table) if is_wall => {
-                let place = if is_quotable(&name) { format!("[wall.{name}]") } else { "[wall.…]".to_owned() };
-                let section = Section::new(&place, section_at, &WALL, table);
-                named.push(Named { name: Some(name), at: name_at, section });
-            }
+            DeValue::Table(table) if is_wall => named.push(Named::new(Some(name), places, table, diagnostics)),
             other => {
-                own.insert(key, Spanned::new(section_at..section_at, other));
+                own.insert(key, Spanned::new(places.1..places.1, other));
             }
         }
     }
-    let section = Section::new(&WALL.head(), at, &WALL, own);
-    std::iter::once(Named { name: None, at, section }).chain(named).collect()
+    std::iter::once(Named::new(None, (at, at), own, diagnostics)).chain(named).collect()
+}
+
+/// The sections of the list `[[path.key]]`.
+fn list<'t>(
+    path: &str,
+    (key, value): (Spanned<DeString<'t>>, Spanned<DeValue<'t>>),
+    rows: &'static SectionRows,
+    diagnostics: &mut Diagnostics<'_>,
+) -> Vec<Section<'t>> {
+    let head = format!("[[{path}.{}]]", key.get_ref());
+    let (at, mut sections) = (key.span().start, Vec::new());
+    let DeValue::Array(entries) = value.into_inner() else {
+        diagnostics.report(at, &head, format!("these form a list; write {head}, with two brackets"));
+        return sections;
+    };
+    for (index, entry) in entries.into_iter().enumerate() {
+        let (at, place) = (entry.span().start, format!("{head} {}", index + 1));
+        match entry.into_inner() {
+            DeValue::Table(table) => sections.push(Section::new(&place, at, rows, table)),
+            other => diagnostics.report(at, &place, format!("this is {}; write a section {head}", kind(&other))),
+        }
+    }
+    if let Some(first_too_many) = sections.get(MAX_ENTRIES) {
+        let words = format!("one of {} sections {head}; at most {MAX_ENTRIES} are taken", sections.len());
+        first_too_many.report(first_too_many.at, words, diagnostics);
+    }
+    sections
 }
 
 /// Checks all walls. `cameras` are the identifiers in the file, including cameras not enabled.
@@ -102,8 +186,8 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut 
         let words = format!("one of {} walls; at most {MAX_WALLS} are taken", sections.len());
         first_too_many.section.report(first_too_many.at, words, diagnostics);
     }
-    for Named { name, at, section } in sections {
-        let wall = wall(section, cameras, diagnostics);
+    for Named { name, at, section, steps } in sections {
+        let wall = Wall { steps: tour::steps(steps, cameras, diagnostics), ..wall(section, cameras, diagnostics) };
         match name {
             None => walls.standard = wall,
             // A name is part of URLs, like that of a camera.
@@ -121,29 +205,16 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut 
 
 fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'_>) -> Wall {
     section.refuse_unknown(diagnostics);
-    let (layout, cameras) = shown(section, known, diagnostics);
+    let (layout, cameras) = layout::with_cameras(section, &keys::WALL_CAMERAS, known, diagnostics);
     Wall {
         layout,
         cameras,
         rotate: section.seconds_or_never(&keys::ROTATE, diagnostics),
         language: language(section, diagnostics),
         sign_of_life: section.flag(&keys::SIGN_OF_LIFE, diagnostics),
+        turns: Turns::read(section, diagnostics),
+        steps: Vec::new(),
     }
-}
-
-/// Which cameras there are, and how they are arranged.
-fn shown(
-    section: &Section<'_>,
-    known: &[String],
-    diagnostics: &mut Diagnostics<'_>,
-) -> (Option<Layout>, Option<Vec<CameraId>>) {
-    let layout = layout::read(section, known, diagnostics);
-    let chosen = cameras(section, &keys::WALL_CAMERAS, known, diagnostics);
-    let drawn = layout.as_ref().and_then(Layout::cameras);
-    if let (Some(_), Some(at)) = (&drawn, section.key_at(&keys::WALL_CAMERAS)) {
-        section.report(at, "cameras stands beside a layout that names the cameras; remove one of them", diagnostics);
-    }
-    (layout, drawn.or(chosen))
 }
 
 fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
@@ -155,51 +226,6 @@ fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<
         section.report(written.at, format!("language is unknown; {right}"), diagnostics);
     }
     language
-}
-
-/// Returns the cameras that the list `row` names; `None` if the key is absent or no list.
-pub(super) fn cameras(
-    section: &Section<'_>,
-    row: &Key<List, Unset>,
-    known: &[String],
-    diagnostics: &mut Diagnostics<'_>,
-) -> Option<Vec<CameraId>> {
-    let value = section.value(row)?;
-    let right = format!("write a list of identifiers, like {}", row.values.example);
-    let DeValue::Array(list) = value.get_ref() else {
-        section.report(value.span().start, format!("cameras is {}; {right}", kind(value.get_ref())), diagnostics);
-        return None;
-    };
-    let mut chosen: Vec<CameraId> = Vec::new();
-    for entry in list {
-        let at = entry.span().start;
-        let Some(id) = entry.get_ref().as_str() else {
-            section.report(at, format!("cameras holds {}; {right}", kind(entry.get_ref())), diagnostics);
-            continue;
-        };
-        let quoted = quoted(id);
-        match CameraId::new(id).filter(|_| known.iter().any(|camera| camera == id)) {
-            None => {
-                let hint = match suggest::nearest(id, known.iter().map(|id| (id.as_str(), &[][..]))) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => "write the id of a [[camera]] of this file".to_owned(),
-                };
-                section.report(at, format!("there is no camera{quoted}; {hint}"), diagnostics);
-            }
-            Some(id) if chosen.contains(&id) => {
-                section.report(at, format!("camera{quoted} is in this list twice; remove one"), diagnostics);
-            }
-            Some(id) => chosen.push(id),
-        }
-    }
-    if list.is_empty() {
-        section.report(
-            value.span().start,
-            format!("cameras is an empty list; {right}, or leave the key out"),
-            diagnostics,
-        );
-    }
-    Some(chosen)
 }
 
 #[cfg(test)]

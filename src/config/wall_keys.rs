@@ -1,7 +1,7 @@
-//! The keys of `[wall]` and `[wall.NAME]`.
+//! The keys of `[wall]` and `[wall.NAME]`, and of their lists.
 
 use super::{
-    key::{Flag, Key, List, PageWord, Row, SecondsOrNever, Unset, WordOrRows, key, rows},
+    key::{Flag, Key, List, PageWord, Row, SecondsOrNever, Unset, Whole, WordOrRows, key, rows},
     keys::MAX_CAMERAS,
 };
 
@@ -42,5 +42,47 @@ rows! { WALL_ROWS:
         Flag,
         Unset("`true`"),
         "Whether a thin mark moves along the edge of each live picture. It moves only while new pictures come.",
+    );
+}
+
+rows! {
+    /// The keys that can stand in a wall and in its steps.
+    TURN_ROWS:
+    SKIP_DEAD: Key<Flag, Unset> = key(
+        "skip_dead",
+        Flag,
+        Unset("`false`; in a step what the wall says"),
+        "`true`: cameras that are not live when a step begins are left out of it, unless its layout is drawn, and a step \
+         without a live camera is passed over, as long as another one has some. `false`: they are shown, as not live.",
+    )
+    .aliases(&["skip_offline"]);
+    LARGE_EVERY: Key<SecondsOrNever, Unset> = key(
+        "large_every",
+        SecondsOrNever { from: 3, to: 3600 },
+        Unset("`0`; in a step what the wall says"),
+        "Seconds until the next camera takes the large panel of a layout such as `1+5`; the others keep their order. When \
+         a step comes round again, it goes on with the next camera. `0`: never.",
+    );
+}
+
+rows! { WALL_STEP_ROWS:
+    STEP_LAYOUT: Key<WordOrRows, Unset> = key(
+        "layout",
+        LAYOUT.values,
+        Unset("that of the wall"),
+        "The arrangement of the tiles in this step, as `layout` of a wall.",
+    );
+    STEP_CAMERAS: Key<List, Unset> = key(
+        "cameras",
+        List { of: "`id`s of cameras", most: MAX_CAMERAS, example: "[\"gate\", \"porch\"]" },
+        Unset("those of the wall"),
+        "The cameras of this step, in this order.",
+    );
+    STEP_SECONDS: Key<Whole<u32>, u32> = key(
+        "seconds",
+        // Long enough to look at it; a day.
+        Whole { from: 3, to: 86_400, unit: "s" },
+        20,
+        "How long the step is shown.",
     );
 }

@@ -18,7 +18,7 @@ use crate::web::{
         named_viewers::Streams,
     },
     visible_cameras::VisibleCameras,
-    wall::wall_settings::WallSettings,
+    wall::{scene::Scenes, wall_settings::WallSettings},
 };
 use crate::{
     call_ups::CallUps,
@@ -42,6 +42,8 @@ pub struct Web {
     pub walls: Arc<WallSettings>,
     /// What walls are told to bring to the front.
     pub call_ups: Arc<CallUps>,
+    /// What walls show in the place of their settings.
+    pub scenes: Arc<Scenes>,
     /// The certificate for connections with TLS.
     pub tls: Arc<Tls>,
     /// Who may look.
@@ -70,6 +72,7 @@ impl Web {
             version,
             walls: Arc::default(),
             call_ups: Arc::default(),
+            scenes: Arc::default(),
             streams: Streams::default(),
             www: Arc::new(Mutex::new(www)),
             files: Arc::default(),

@@ -8,6 +8,7 @@ pub mod legacy_ws;
 pub mod message_pace;
 pub mod order;
 pub mod protocol;
+pub mod scene;
 pub mod tile;
 pub mod upgrade;
 pub mod wall_settings;
@@ -28,6 +29,7 @@ use crate::web::{
     visible_cameras::VisibleCameras,
 };
 use protocol::{Command, TileRequestBody};
+use scene::Scene;
 use tile::{Tile, TileRequest};
 use upgrade::Accepted;
 use ws_sender::{End, Keepalive, Outbox, Receiver};
@@ -53,7 +55,7 @@ struct Wall<'a> {
     errors: usize,
     sent_complaints: Vec<String>,
     /// The name of the wall that the page shows, and what was told of it last. `None`: the page has not said.
-    named: Option<(String, Option<WallCallUps>)>,
+    named: Option<(String, Option<(WallCallUps, Option<Scene>)>)>,
 }
 
 /// Serves one page until either side ends the connection.
@@ -100,11 +102,13 @@ impl Wall<'_> {
         enum Event {
             Text(Result<String, End>),
             Changed,
+            Told,
             Stop(String),
         }
         let cameras_changed = self.cameras.changes();
         let complaints_changed = self.web.agent_status.changes();
         let called_up = self.web.call_ups.changes();
+        let directed = self.web.scenes.changes();
         let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
@@ -114,9 +118,12 @@ impl Wall<'_> {
             // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
-                    let _changed =
-                        cameras_changed.changed().or(complaints_changed.changed()).or(called_up.changed()).await;
+                    let _changed = cameras_changed.changed().or(complaints_changed.changed()).await;
                     Event::Changed
+                })
+                .or(async {
+                    let _changed = called_up.changed().or(directed.changed()).await;
+                    Event::Told
                 })
                 .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
                 .await;
@@ -131,8 +138,9 @@ impl Wall<'_> {
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
                     self.tiles.values().for_each(|tile| tile.request.look());
-                    self.tell_call_ups().await
+                    Ok(())
                 }
+                Event::Told => self.tell_wall().await,
                 Event::Stop(why) => Err(End::HeadReader(why)),
             };
             if let Err(end) = done {
@@ -154,15 +162,15 @@ impl Wall<'_> {
         self.send(text).await
     }
 
-    /// Tells what the page's wall brings to the front, if that has changed. What ends by itself, the page ends.
-    async fn tell_call_ups(&mut self) -> Result<(), End> {
+    /// Tells what the page's wall shows, if that has changed. What ends by itself, the page ends.
+    async fn tell_wall(&mut self) -> Result<(), End> {
         let Some((name, sent)) = &mut self.named else { return Ok(()) };
         let now = Instant::now();
-        let told = self.web.call_ups.of(name, now);
+        let told = (self.web.call_ups.of(name, now), self.web.scenes.of(name));
         if sent.as_ref() == Some(&told) {
             return Ok(());
         }
-        let text = protocol::wall(&control::call_ups(&told, self.cameras.principal(), now));
+        let text = protocol::wall(&control::told(&told.0, told.1.as_ref(), self.cameras.principal(), now));
         *sent = Some(told);
         self.send(text).await
     }
@@ -190,7 +198,7 @@ impl Wall<'_> {
                 }
                 Command::Wall(name) => {
                     self.named = Some((name, None));
-                    self.tell_call_ups().await?;
+                    self.tell_wall().await?;
                 }
                 Command::Ping(number) => self.send(protocol::pong(&number, unix_now() / 1000)).await?,
             }

@@ -34,6 +34,8 @@ const notices = new Notices(element("notices"));
 let configErrors = [];
 /** @type {import("./call-ups.js").CallUps | null} */
 let callUps = null;
+/** @type {import("./director.js").Director | null} */
+let director = null;
 /** @type {import("./layout-chooser.js").LayoutChooser | null} */
 let chooser = null;
 /** The settings in use, to apply only those that changed. */
@@ -50,6 +52,7 @@ const socket = new WallSocket(socketUrl("ws"), {
         list.refresh();
     },
     onCallUps: async (told) => {
+        void direct(told?.scene);
         if (callUps === null && told?.shown?.length + told?.marked?.length === 0 && !told.layout) return;
         const { CallUps } = await import("./call-ups.js");
         (callUps ??= new CallUps(wall, element("wall"))).take(told);
@@ -79,8 +82,10 @@ const wall = new CameraWall(element("wall"), socket, list, () => draw());
 
 const actions = {
     layout: (layout) => {
-        if (wall.allows(layout)) choose({ layout });
-        else notices.showMessage(t("notice.mjpegPanels"));
+        if (wall.allows(layout)) {
+            choose({ layout });
+            wall.chooseLayout(layout); // also if it is the choice that a tour has replaced
+        } else notices.showMessage(t("notice.mjpegPanels"));
         wall.shrink();
     },
     layouts: async () => {
@@ -140,13 +145,20 @@ function applySettings() {
     wall.update();
 }
 
+/** Shows what a tour says; null: what the wall's settings say. @param {any} scene */
+async function direct(scene) {
+    if (director === null && !scene) return;
+    const { Director } = await import("./director.js");
+    (director ??= new Director({ wall, list, settings, rotation, panel, closePanel: actions.cameraPanel })).take(scene);
+}
+
 function pollList() {
     if (panel.isOpen) list.poll(LIST_INTERVAL_PANEL);
     else list.poll(settings.transport === "mjpeg" ? LIST_INTERVAL_MOTION_JPEG : LIST_INTERVAL);
 }
 
 async function snapshot() {
-    const camera = list.cameras.find(({ id }) => id === wall.selected);
+    const camera = list.all.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
     const { id, name } = camera;
     const { NotLiveError, saveSnapshot } = await import("./snapshot.js");

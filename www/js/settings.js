@@ -20,10 +20,7 @@ const STORAGE_KEY = "cctv.wall";
 
 /** Returns the value of a setting, or null for an invalid one. @type {Record<string, (value: any) => any>} */
 const PARSERS = {
-    layout: (value) => {
-        const layout = Array.isArray(value) ? `/${value.join("/")}` : String(value);
-        return LAYOUTS.includes(layout) || isDrawn(layout) ? layout : null;
-    },
+    layout: parseLayout,
     rotate: (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null),
     life: (value) => (typeof value === "boolean" ? value : null),
     transport: (value) => (value === "socket" || value === "mjpeg" ? value : null),
@@ -36,6 +33,8 @@ const DEFAULT_ROTATION = 15;
 export class Settings {
     /** The wall this page shows; empty for the unnamed one. */
     name;
+    /** What a tour shows in the place of the wall's cameras. @type {{cameras: string[] | null} | null} */
+    directed = null;
     /** Whether cameras.toml has no wall of that name. */
     isUnknown = false;
 
@@ -79,7 +78,7 @@ export class Settings {
     /** Show only these, in this order; null: all. @returns {string[] | null} */
     get cameras() {
         const given = this.#url.get("cameras")?.split(",").filter((id) => id !== "");
-        return given ?? this.#fromFile.cameras ?? null;
+        return given ?? (this.directed ?? this.#fromFile).cameras ?? null;
     }
 
     /** BCP 47 tags, best first. @returns {readonly string[]} */
@@ -132,6 +131,12 @@ export class Settings {
             // A kiosk without storage starts from URL and file each time.
         }
     }
+}
+
+/** The name of a layout, or a picture of the grid as one text; null for neither. @param {unknown} value */
+export function parseLayout(value) {
+    const layout = Array.isArray(value) ? `/${value.join("/")}` : String(value);
+    return LAYOUTS.includes(layout) || isDrawn(layout) ? layout : null;
 }
 
 /** @param {string} name */

@@ -10,7 +10,7 @@ use crate::web::{
     admission::{identification::Identification, principal::Principal},
     http::response::Response,
     visible_cameras::VisibleCameras,
-    wall::{order::Order, wall_settings::WallView},
+    wall::{order::Order, scene::Scene, wall_settings::WallView},
 };
 use crate::{
     call_ups::{CallUp, CallUps, Emphasis, MAX_TIME, USUAL_TIME, WallCallUps},
@@ -30,7 +30,13 @@ pub fn state(web: &Web, name: &str, principal: &Principal) -> Response {
 fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> Value {
     let now = Instant::now();
     let told = web.call_ups.of(name, now);
-    let mut state = call_ups(&told, principal, now);
+    let scene = web.scenes.of(name);
+    let mut state = self::told(&told, scene.as_ref(), principal, now);
+    state["why"] = json!(match &scene {
+        _ if told.cameras.iter().any(|call_up| call_up.emphasis == Emphasis::Shown) => "call_up",
+        Some(scene) => scene.cause.as_str(),
+        None => "file",
+    });
     state["name"] = json!(name);
     state["cameras"] = json!(wall.cameras);
     if let Some(object) = state.as_object_mut() {
@@ -40,7 +46,15 @@ fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> 
 }
 
 /// What a wall is told, as far as `principal` may see the cameras. `seconds` is the time that is left.
-pub fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
+pub fn told(call_ups: &WallCallUps, scene: Option<&Scene>, principal: &Principal, now: Instant) -> Value {
+    let mut value = self::call_ups(call_ups, principal, now);
+    if let Some(scene) = scene {
+        value["scene"] = scene.as_json(principal, now);
+    }
+    value
+}
+
+fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
     let left = |until: Instant| (until.saturating_duration_since(now).as_secs_f64() * 10.0).ceil() / 10.0;
     let of = |emphasis: Emphasis| {
         let seen = |call_up: &&CallUp| call_up.emphasis == emphasis && principal.sees(call_up.camera.as_str());

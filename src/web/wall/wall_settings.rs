@@ -24,8 +24,8 @@ impl WallSettings {
     pub(in crate::web) fn view(&self, name: &str, principal: &Principal) -> Option<WallView> {
         let walls = self.0.lock();
         let wall = if name.is_empty() { &walls.standard } else { walls.named.get(name)? };
-        let cameras = match (visible(wall, principal), name) {
-            (Some(cameras), _) => cameras.map(|cameras| cameras.into_iter().map(str::to_owned).collect()),
+        let cameras = match (visible(wall.all_cameras(), principal), name) {
+            (Some(cameras), _) => cameras,
             (None, "") => None,
             (None, _) => return None,
         };
@@ -36,9 +36,12 @@ impl WallSettings {
     /// may not see are left out, and so are walls of no others.
     pub(in crate::web) fn as_json(&self, principal: &Principal) -> Value {
         let walls = self.0.lock();
-        let json = |name: &str, wall, cameras| wall_json(name, wall, cameras, principal);
-        let standard = json("", &walls.standard, visible(&walls.standard, principal).flatten());
-        let named = walls.named.iter().filter_map(|(name, wall)| Some(json(name, wall, visible(wall, principal)?)));
+        let own = |wall: &Wall| visible(wall.cameras.clone(), principal).flatten();
+        let standard = wall_json("", &walls.standard, own(&walls.standard), principal);
+        let named = walls.named.iter().filter_map(|(name, wall)| {
+            let _some = visible(wall.all_cameras(), principal)?;
+            Some(wall_json(name, wall, own(wall), principal))
+        });
         std::iter::once(standard).chain(named).collect()
     }
 }
@@ -51,15 +54,15 @@ pub struct WallView {
     pub cameras: Option<Vec<String>>,
 }
 
-/// The cameras of `wall` that `principal` may see, if the wall names any; `None` if it names only others.
-fn visible<'a>(wall: &'a Wall, principal: &Principal) -> Option<Option<Vec<&'a str>>> {
-    let Some(ids) = &wall.cameras else { return Some(None) };
-    let seen: Vec<_> = ids.iter().map(CameraId::as_str).filter(|id| principal.sees(id)).collect();
+/// Those of `cameras` that `principal` may see, if any are named; `None` if they are all others.
+fn visible(cameras: Option<Vec<CameraId>>, principal: &Principal) -> Option<Option<Vec<String>>> {
+    let Some(ids) = cameras else { return Some(None) };
+    let seen: Vec<_> = ids.iter().filter(|id| principal.sees(id.as_str())).map(CameraId::to_string).collect();
     (ids.is_empty() || !seen.is_empty()).then_some(Some(seen))
 }
 
 /// A word, or rows in which the cameras that `principal` may not see have no place; `None` if it sees none of them.
-fn layout_json(layout: &Layout, principal: &Principal) -> Option<Value> {
+pub fn layout_json(layout: &Layout, principal: &Principal) -> Option<Value> {
     let sees = |camera: &CameraId| principal.sees(camera.as_str());
     match layout {
         Layout::Word(word) => Some(json!(word)),
@@ -67,7 +70,7 @@ fn layout_json(layout: &Layout, principal: &Principal) -> Option<Value> {
     }
 }
 
-fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<&str>>, principal: &Principal) -> Value {
+fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<String>>, principal: &Principal) -> Value {
     json!({
         "name": name,
         "layout": wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)),

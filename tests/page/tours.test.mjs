@@ -1,0 +1,165 @@
+// What the agent lets a wall show in the place of its settings, step by step, and a person's hand, which goes before.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readTiles, until } from "./browser.mjs";
+import { agent, page, shows, tilesAre, useFixture } from "./fixture.mjs";
+
+const NO_SETTINGS = { layout: null, cameras: null, rotate: null, language: null, sign_of_life: null };
+
+useFixture({
+    names: ["Gate", "Porch", "Yard", "Roof", "Dock", "Till"],
+    width: 160,
+    prepareAgent: () => {
+        agent.walls = [{ ...NO_SETTINGS, name: "", layout: "4", cameras: ["camera-0", "camera-1"] }];
+    },
+});
+
+const NOTHING = { shown: [], marked: [] };
+
+/** A step of a tour as the agent tells it. */
+const step = (cameras, layout = null, more = {}) => ({ ...NOTHING, scene: { by: "tour", layout, cameras: cameras?.map((i) => `camera-${i}`) ?? null, step: 1, steps: 2, seconds: 20, ...more } });
+
+const grid = () => page.locator("#wall").getAttribute("data-grid");
+const named = () => until("the wall is named", () => agent.followed.length > 0);
+
+async function open(query = "") {
+    await page.goto(`${agent.url}${query}`);
+    await named();
+}
+
+/** The page waits so long for a hand, in milliseconds. */
+const wait = (patience) => page.evaluate(async (time) => {
+    (await import("/js/director.js")).Director.patience = time;
+}, patience);
+
+test("a page follows each step at once, and the wall's own cameras come back without a tour", async () => {
+    await open();
+    await shows("0 1");
+    await page.evaluate(() => (window.isSamePage = true));
+    agent.callUp(step([2, 3, 4], "1+5"));
+    await shows("2 3 4");
+    assert.equal(await grid(), "3x3");
+    await until("live", tilesAre("live", 3));
+    agent.callUp(step([4, 3], "auto"));
+    await shows("4 3");
+    agent.callUp(step(["5", "0"], ["camera-5 camera-5 camera-0"]));
+    await shows("5 0");
+    assert.equal(await grid(), "3x1");
+    // All cameras, and the layout that fits.
+    agent.callUp(step(null));
+    await shows("0 1 2 3 4 5");
+    agent.callUp(NOTHING);
+    await shows("0 1");
+    assert.equal(await grid(), "2x2");
+    assert.equal(await page.evaluate(() => window.isSamePage), true, "the page was not loaded again");
+});
+
+test("tiles of cameras that stay keep their pictures from step to step", async () => {
+    await open();
+    agent.callUp(step([0, 2, 3], "4"));
+    await shows("0 2 3");
+    await until("live", tilesAre("live", 3));
+    await page.evaluate(() => (window.tile = document.querySelector("camera-tile[camera=camera-2]")));
+    agent.callUp(step([2, 0, 4], "1+5"));
+    await shows("2 0 4");
+    assert.ok(await page.evaluate(() => window.tile === document.querySelector("camera-tile[camera=camera-2]")));
+    assert.deepEqual((await readTiles(page)).slice(0, 2).map(({ verdict }) => verdict), ["live", "live"]);
+});
+
+test("a page that is opened in the middle joins, and one that loses its socket goes on", async () => {
+    agent.callUps = step([3, 4], "4");
+    await open();
+    await shows("3 4");
+    agent.callUps = step([5], "1");
+    agent.dropSockets();
+    await shows("5");
+});
+
+test("a call-up goes before a step, also of a camera that is in another one", async () => {
+    await open();
+    agent.callUp(step([2, 3], "4"));
+    await shows("2 3");
+    agent.callUp({ ...step([2, 3], "4"), shown: [{ camera: "camera-5", seconds: 60, by: "rule", number: 1 }] });
+    await shows("5");
+    await until("live", tilesAre("live", 1));
+    agent.callUp({ ...step([4, 0], "4"), shown: [{ camera: "camera-5", seconds: 60, by: "rule", number: 1 }] });
+    await page.waitForTimeout(600);
+    await shows("5");
+    agent.callUp(step([4, 0], "4"));
+    await shows("4 0");
+});
+
+test("a camera that a person enlarged stays, and the tour goes on a while after the last touch", async () => {
+    await open();
+    agent.callUp(step([2, 3], "4"));
+    await shows("2 3");
+    await page.dblclick("camera-tile[camera=camera-3]");
+    await shows("3");
+    agent.callUp(step([0, 1], "4"));
+    await page.waitForTimeout(600);
+    await shows("3");
+    // Back by hand: the tour is where the agent has it.
+    await page.keyboard.press("Escape");
+    await shows("0 1");
+    await page.dblclick("camera-tile[camera=camera-1]");
+    await shows("1");
+    await wait(1500);
+    await shows("0 1");
+});
+
+test("another layout and a dialog hold the tour as well", async () => {
+    await open();
+    agent.callUp(step([2, 3], "1+5"));
+    await shows("2 3");
+    await page.keyboard.press("9");
+    await until("3x3", async () => (await grid()) === "3x3");
+    await page.keyboard.press("1");
+    await shows("2");
+    agent.callUp(step([4, 5], "4"));
+    await page.waitForTimeout(600);
+    await shows("2");
+    await wait(1500);
+    await shows("4 5");
+    assert.equal(await grid(), "2x2");
+
+    await wait(60_000);
+    await page.keyboard.press("?");
+    await until("the help", () => page.isVisible("#help[open]"));
+    agent.callUp(step([0], "1"));
+    await page.waitForTimeout(600);
+    await shows("4 5");
+    await page.keyboard.press("Escape");
+    await shows("0");
+});
+
+test("pages of a step are turned by hand, and the next step begins with its first", async () => {
+    await open();
+    agent.callUp(step([0, 1, 2], "1"));
+    await shows("0");
+    await page.keyboard.press("PageDown");
+    await shows("1");
+    agent.callUp(step([3, 4], "1"));
+    await page.waitForTimeout(600);
+    await shows("1");
+    await wait(1000);
+    await shows("3");
+});
+
+test("a page whose address says what it shows follows no tour", async () => {
+    agent.callUps = step([2, 3], "4");
+    await open("?cameras=camera-5,camera-4");
+    await shows("5 4");
+    await page.waitForTimeout(600);
+    await shows("5 4");
+});
+
+test("a step that is nonsense is not shown", async () => {
+    await open();
+    await shows("0 1");
+    agent.callUp({ ...NOTHING, scene: { cameras: 7, layout: "7" } });
+    await shows("0 1 2 3 4 5");
+    agent.callUp({ ...NOTHING, scene: "night" });
+    await shows("0 1");
+});
