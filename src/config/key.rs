@@ -210,14 +210,6 @@ pub(super) struct OneOf<T: 'static>(pub(super) &'static [(&'static str, T)]);
 #[derive(Clone, Copy)]
 pub(super) struct PageWord(pub(super) &'static [&'static str]);
 
-/// One of a few words that mean something to the page, or rows of words that are checked where they are used.
-#[derive(Clone, Copy)]
-pub(super) struct WordOrRows {
-    pub(super) words: &'static [&'static str],
-    /// Correct rows as they are written in the file, for complaints.
-    pub(super) example: &'static str,
-}
-
 /// A text that is checked where it is used.
 #[derive(Clone, Copy)]
 pub(super) struct Text {
@@ -335,13 +327,6 @@ impl<T: Sync> Values for OneOf<T> {
 impl Values for PageWord {
     fn shape(&self) -> Shape {
         Shape::OneOf(self.0.to_vec())
-    }
-}
-
-impl Values for WordOrRows {
-    fn shape(&self) -> Shape {
-        let Self { words, example } = self;
-        Shape::WordOrRows { words, example }
     }
 }
 

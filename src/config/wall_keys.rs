@@ -1,12 +1,27 @@
 //! The keys of `[wall]` and `[wall.NAME]`, and of their lists.
 
 use super::{
-    key::{Flag, Key, List, PageWord, Row, SecondsOrNever, Unset, Whole, WordOrRows, key, rows},
+    key::{Flag, Key, List, PageWord, Row, SecondsOrNever, Shape, Unset, Values, Whole, key, rows},
     keys::MAX_CAMERAS,
 };
 
 /// As the page names them: `1+5` is one large tile with five small ones.
 pub const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
+
+/// One of a few words that mean something to the page, or rows of words that are checked where they are used.
+#[derive(Clone, Copy)]
+pub(super) struct WordOrRows {
+    pub(super) words: &'static [&'static str],
+    /// Correct rows as they are written in the file, for complaints.
+    pub(super) example: &'static str,
+}
+
+impl Values for WordOrRows {
+    fn shape(&self) -> Shape {
+        let Self { words, example } = self;
+        Shape::WordOrRows { words, example }
+    }
+}
 
 rows! { WALL_ROWS:
     LAYOUT: Key<WordOrRows, Unset> = key(

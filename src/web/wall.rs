@@ -18,7 +18,6 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 
 use smol::{Executor, Task, future::FutureExt};
 
-use crate::call_ups::WallCallUps;
 use crate::hub::ViewerOrigin;
 use crate::sync::Latch;
 use crate::web::{
@@ -28,8 +27,8 @@ use crate::web::{
     stream::{frame::unix_now, frame_limiter::FrameLimiter},
     visible_cameras::VisibleCameras,
 };
+use control::Told;
 use protocol::{Command, TileRequestBody};
-use scene::Scene;
 use tile::{Tile, TileRequest};
 use upgrade::Accepted;
 use ws_sender::{End, Keepalive, Outbox, Receiver};
@@ -55,7 +54,7 @@ struct Wall<'a> {
     errors: usize,
     sent_complaints: Vec<String>,
     /// The name of the wall that the page shows, and what was told of it last. `None`: the page has not said.
-    named: Option<(String, Option<(WallCallUps, Option<Scene>)>)>,
+    named: Option<(String, Option<Told>)>,
 }
 
 /// Serves one page until either side ends the connection.
@@ -166,11 +165,11 @@ impl Wall<'_> {
     async fn tell_wall(&mut self) -> Result<(), End> {
         let Some((name, sent)) = &mut self.named else { return Ok(()) };
         let now = Instant::now();
-        let told = (self.web.call_ups.of(name, now), self.web.scenes.of(name));
+        let told = Told::of(self.web, name, now);
         if sent.as_ref() == Some(&told) {
             return Ok(());
         }
-        let text = protocol::wall(&control::told(&told.0, told.1.as_ref(), self.cameras.principal(), now));
+        let text = protocol::wall(&told.as_json(self.cameras.principal(), now));
         *sent = Some(told);
         self.send(text).await
     }

@@ -29,14 +29,9 @@ pub fn state(web: &Web, name: &str, principal: &Principal) -> Response {
 
 fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> Value {
     let now = Instant::now();
-    let told = web.call_ups.of(name, now);
-    let scene = web.scenes.of(name);
-    let mut state = self::told(&told, scene.as_ref(), principal, now);
-    state["why"] = json!(match &scene {
-        _ if told.cameras.iter().any(|call_up| call_up.emphasis == Emphasis::Shown) => "call_up",
-        Some(scene) => scene.cause.as_str(),
-        None => "file",
-    });
+    let told = Told::of(web, name, now);
+    let mut state = told.as_json(principal, now);
+    state["why"] = json!(told.why());
     state["name"] = json!(name);
     state["cameras"] = json!(wall.cameras);
     if let Some(object) = state.as_object_mut() {
@@ -45,13 +40,36 @@ fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> 
     state
 }
 
-/// What a wall is told, as far as `principal` may see the cameras. `seconds` is the time that is left.
-pub fn told(call_ups: &WallCallUps, scene: Option<&Scene>, principal: &Principal, now: Instant) -> Value {
-    let mut value = self::call_ups(call_ups, principal, now);
-    if let Some(scene) = scene {
-        value["scene"] = scene.as_json(principal, now);
+/// What a wall is told: by somebody, and by its tour.
+#[derive(PartialEq)]
+pub struct Told {
+    call_ups: WallCallUps,
+    scene: Option<Scene>,
+}
+
+impl Told {
+    /// What the wall `name` is told at `now`.
+    pub fn of(web: &Web, name: &str, now: Instant) -> Self {
+        Self { call_ups: web.call_ups.of(name, now), scene: web.scenes.of(name) }
     }
-    value
+
+    /// It, as far as `principal` may see the cameras. `seconds` is the time that is left.
+    pub fn as_json(&self, principal: &Principal, now: Instant) -> Value {
+        let mut value = call_ups(&self.call_ups, principal, now);
+        if let Some(scene) = &self.scene {
+            value["scene"] = scene.as_json(principal, now);
+        }
+        value
+    }
+
+    /// What decides which cameras are shown.
+    fn why(&self) -> &'static str {
+        match &self.scene {
+            _ if self.call_ups.cameras.iter().any(|call_up| call_up.emphasis == Emphasis::Shown) => "call_up",
+            Some(scene) => scene.cause.as_str(),
+            None => "file",
+        }
+    }
 }
 
 fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
