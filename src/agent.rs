@@ -322,6 +322,7 @@ impl Agent {
         let mut complaints = self.complaints.clone();
         complaints.extend(self.listeners.complaints());
         complaints.extend(self.certificates.complaints());
+        complaints.extend(self.director.complaints());
         self.web.agent_status.set_complaints(complaints);
     }
 

@@ -8,7 +8,7 @@ use super::{
     recorder_keys::{RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS},
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
-    wall_keys::{TURN_ROWS, WALL_ROWS, WALL_STEP_ROWS},
+    wall_keys::{TURN_ROWS, WALL_AT_ROWS, WALL_ROWS, WALL_STEP_ROWS},
 };
 
 /// A kind of section and its rows.
@@ -134,9 +134,21 @@ pub(super) static RECORDER: SectionRows = SectionRows {
     groups: &[RECORDER_ID_ROWS, RECORDER_ROWS, RECORDER_DEVICE_ROWS, SHARED_ROWS, PICTURE_ROWS],
 };
 
+pub(super) static WALL_AT: SectionRows = SectionRows {
+    name: "wall.at",
+    form: Form::List,
+    help: "A timetable: what a wall shows at which time of day, at most 64 entries; the first one that fits applies. \
+           `[[wall.NAME.at]]` are those of a wall with a name; one without has those of `[wall]`. `from`, `to`, and `wall` or \
+           `screen` are required. The times are those of a clock at the wall: an hour that summer time leaves out does not \
+           come, and one that comes twice is both times the same. The time zone is that of `TZ` or `/etc/localtime`; a \
+           reload reads it again. Of another wall are shown its cameras, its layout and its tour, not its timetable.",
+    aliases: &[],
+    groups: &[WALL_AT_ROWS],
+};
+
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 11] =
-    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &WALL_STEP, &TEMPLATE, &CAMERA, &RECORDER];
+pub(super) static SECTIONS: [&SectionRows; 12] =
+    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &WALL_STEP, &WALL_AT, &TEMPLATE, &CAMERA, &RECORDER];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.

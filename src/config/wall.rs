@@ -13,8 +13,9 @@ use toml::{
 use super::{
     diagnostics::Diagnostics,
     layout::{self, Layout},
-    schema::{SectionRows, WALL, WALL_STEP},
+    schema::{SectionRows, WALL, WALL_AT, WALL_STEP},
     section::Section,
+    timetable::{self, Entry},
     tour::{self, Step, Turns},
     wall_keys as keys,
     wording::{is_quotable, kind},
@@ -28,7 +29,8 @@ const MAX_ENTRIES: usize = 64;
 
 /// The lists of a wall, which are no names of walls.
 const STEP: &str = "step";
-const LISTS: [&str; 1] = [STEP];
+const AT: &str = "at";
+const LISTS: [&str; 2] = [STEP, AT];
 
 /// The settings of one wall. `None`: the page decides.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,12 +42,16 @@ pub struct Wall {
     pub rotate: Option<u32>,
     /// `en` or `zh-TW`.
     pub language: Option<&'static str>,
+    /// Seconds without a touch after which a page goes back to the wall; 0: never.
+    pub back_after: Option<u32>,
     /// Whether live tiles carry a moving mark.
     pub sign_of_life: Option<bool>,
     /// What applies to steps that do not say it.
     pub turns: Turns,
     /// What the wall shows one after the other; empty: always the same.
     pub steps: Vec<Step>,
+    /// What it shows at which time of day.
+    pub entries: Vec<Entry>,
 }
 
 impl Wall {
@@ -65,9 +71,11 @@ impl Wall {
             cameras,
             rotate: self.rotate.or(standard.rotate),
             language: self.language.or(standard.language),
+            back_after: self.back_after.or(standard.back_after),
             sign_of_life: self.sign_of_life.or(standard.sign_of_life),
             turns: self.turns.or(standard.turns),
             steps,
+            entries: if self.entries.is_empty() { standard.entries.clone() } else { self.entries },
         }
     }
 }
@@ -104,6 +112,7 @@ pub(super) struct Named<'t> {
     at: usize,
     section: Section<'t>,
     steps: Vec<Section<'t>>,
+    entries: Vec<Section<'t>>,
 }
 
 impl<'t> Named<'t> {
@@ -115,21 +124,22 @@ impl<'t> Named<'t> {
     ) -> Self {
         let shown = name.as_deref().map(|name| if is_quotable(name) { name } else { "…" });
         let path = shown.map_or(WALL.name.to_owned(), |name| format!("{}.{name}", WALL.name));
-        let (mut own, mut steps) = (DeTable::new(), Vec::new());
+        let (mut own, mut steps, mut entries) = (DeTable::new(), Vec::new(), Vec::new());
         for (key, value) in table {
             match key.get_ref().as_ref() {
                 STEP => steps = list(&path, (key, value), &WALL_STEP, diagnostics),
+                AT => entries = list(&path, (key, value), &WALL_AT, diagnostics),
                 _ => {
                     own.insert(key, value);
                 }
             }
         }
-        Self { name, at, section: Section::new(&format!("[{path}]"), section_at, &WALL, own), steps }
+        Self { name, at, section: Section::new(&format!("[{path}]"), section_at, &WALL, own), steps, entries }
     }
 
     /// The section itself and those of its lists.
     pub(super) fn sections(&mut self) -> impl Iterator<Item = &mut Section<'t>> {
-        std::iter::once(&mut self.section).chain(&mut self.steps)
+        std::iter::once(&mut self.section).chain(&mut self.steps).chain(&mut self.entries)
     }
 }
 
@@ -186,8 +196,13 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut 
         let words = format!("one of {} walls; at most {MAX_WALLS} are taken", sections.len());
         first_too_many.section.report(first_too_many.at, words, diagnostics);
     }
-    for Named { name, at, section, steps } in sections {
-        let wall = Wall { steps: tour::steps(steps, cameras, diagnostics), ..wall(section, cameras, diagnostics) };
+    let names = sections.iter().filter_map(|wall| wall.name.as_deref()).collect();
+    for Named { name, at, section, steps, entries } in sections {
+        let wall = Wall {
+            steps: tour::steps(steps, cameras, diagnostics),
+            entries: timetable::entries(name.as_deref(), entries, &names, diagnostics),
+            ..wall(section, cameras, diagnostics)
+        };
         match name {
             None => walls.standard = wall,
             // A name is part of URLs, like that of a camera.
@@ -211,9 +226,11 @@ fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'
         cameras,
         rotate: section.seconds_or_never(&keys::ROTATE, diagnostics),
         language: language(section, diagnostics),
+        back_after: section.seconds_or_never(&keys::BACK_AFTER, diagnostics),
         sign_of_life: section.flag(&keys::SIGN_OF_LIFE, diagnostics),
         turns: Turns::read(section, diagnostics),
         steps: Vec::new(),
+        entries: Vec::new(),
     }
 }
 
@@ -306,6 +323,10 @@ mod tests {
                 "c:10:1: [wall]: cameras stands beside a layout that names the cameras; remove one of them",
             ),
             ("[wall]\nrotate = 2", "c:9:10: [wall]: rotate is 2, too short to look at; write 3"),
+            (
+                "[wall]\nback_after = 4",
+                "c:9:14: [wall]: back_after is 4, too short to look at; write 5 seconds or more, or 0",
+            ),
             ("[wall]\nrotate = -1", "c:9:10: [wall]: rotate is -1; write a whole number from 0 to 3600"),
             ("[wall]\nlanguage = 'de'", "c:9:12: [wall]: language is unknown; write \"en\" or \"zh-TW\""),
             ("[wall]\nsign_of_life = 1", "c:9:16: [wall]: sign_of_life is a whole number"),

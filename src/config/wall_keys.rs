@@ -1,7 +1,11 @@
 //! The keys of `[wall]` and `[wall.NAME]`, and of their lists.
 
+use toml::de::DeValue;
+
 use super::{
-    key::{Flag, Key, List, PageWord, Row, SecondsOrNever, Shape, Unset, Values, Whole, key, rows},
+    key::{
+        Flag, Key, List, OneOf, PageWord, Parsed, Row, SecondsOrNever, Shape, Text, Unset, Values, Whole, key, rows,
+    },
     keys::MAX_CAMERAS,
 };
 
@@ -52,6 +56,16 @@ rows! { WALL_ROWS:
         Unset("the language of the browser"),
         "The language of the page.",
     );
+    BACK_AFTER: Key<SecondsOrNever, Unset> = key(
+        "back_after",
+        // Long enough to read what was opened.
+        SecondsOrNever { from: 5, to: 3600 },
+        Unset("`0`, and a minute where there is a tour or a timetable"),
+        "Seconds without a key, a mouse or a touch after which a page goes back to the wall from an enlarged camera, a dialog, \
+         the panel of a camera or another page of cameras, and after which a tour goes on and a screen that is off is dark \
+         again. `0`: never.",
+    )
+    .aliases(&["home_after", "idle_timeout"]);
     SIGN_OF_LIFE: Key<Flag, Unset> = key(
         "sign_of_life",
         Flag,
@@ -100,4 +114,62 @@ rows! { WALL_STEP_ROWS:
         20,
         "How long the step is shown.",
     );
+}
+
+/// Minutes of a day.
+pub(super) const DAY: u16 = 24 * 60;
+
+/// The days of a week as they are written, Monday first.
+pub(super) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+rows! { WALL_AT_ROWS:
+    FROM: Key<Parsed<u16>, Unset> = key(
+        "from",
+        Parsed { right: "a time of day", example: "\"22:00\"", parse: |value| time(value).filter(|minute| *minute < DAY) },
+        Unset("required"),
+        "When the entry begins to apply, by this machine's local time.",
+    );
+    TO: Key<Parsed<u16>, Unset> = key(
+        "to",
+        Parsed { right: "a time of day", example: "\"06:00\"", parse: time },
+        Unset("required"),
+        "When it ends; a time before `from` is one of the next day, and `\"24:00\"` the end of the day.",
+    );
+    AT_DAYS: Key<List, Unset> = key(
+        "days",
+        List { of: "days on which it begins", most: 7, example: "[\"mon\", \"tue\"]" },
+        Unset("every day"),
+        "The days on which the entry begins to apply: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.",
+    );
+    AT_WALL: Key<Text, Unset> = key(
+        "wall",
+        Text { form: "name of a wall", example: "hall" },
+        Unset("`screen` says what is shown"),
+        "What is shown: the cameras, layout and tour of `[wall.NAME]`.",
+    );
+    SCREEN: Key<OneOf<Screen>, Unset> = key(
+        "screen",
+        OneOf(&[("off", Screen::Off), ("on", Screen::On)]),
+        Unset("`wall` says what is shown"),
+        "`off`: the pages are black and fetch no pictures; a call-up, a key and a touch light them. `on`: what the wall \
+         shows without a timetable, before later entries.",
+    );
+}
+
+/// What an entry does with the screen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Screen {
+    Off,
+    On,
+}
+
+/// `hh:mm`, in minutes since midnight.
+fn time(value: &DeValue<'_>) -> Option<u16> {
+    let (hours, minutes) = value.as_str()?.split_once(':')?;
+    let number = |text: &str, most: u16| {
+        let is_number = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|number| is_number && *number <= most)
+    };
+    let minute = 60 * number(hours, 24)? + number(minutes, 59).filter(|_| minutes.len() == 2)?;
+    (minute <= DAY).then_some(minute)
 }

@@ -34,6 +34,7 @@ const LAYERS: [&[&str]; 5] = [
         "http_auth",
         "http_client",
         "ipc",
+        "local_time",
         "card",
         "call_ups",
         "store",

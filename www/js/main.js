@@ -52,7 +52,7 @@ const socket = new WallSocket(socketUrl("ws"), {
         list.refresh();
     },
     onCallUps: async (told) => {
-        void direct(told?.scene);
+        void direct(told?.scene ?? null);
         if (callUps === null && told?.shown?.length + told?.marked?.length === 0 && !told.layout) return;
         const { CallUps } = await import("./call-ups.js");
         (callUps ??= new CallUps(wall, element("wall"))).take(told);
@@ -132,6 +132,7 @@ function applySettings() {
     void applyLanguage();
     if (list.answeredAt !== null && !settings.isUnknown) socket.follow(settings.name);
     rotation.interval = settings.rotate;
+    if (director === null) void direct();
     element("wall").toggleAttribute("activity", settings.life);
     if (settings.transport !== applied.transport) {
         applied.transport = settings.transport;
@@ -145,9 +146,9 @@ function applySettings() {
     wall.update();
 }
 
-/** Shows what a tour says; null: what the wall's settings say. @param {any} scene */
+/** Shows a scene of the agent; null: what the wall's settings say. @param {any} [scene] */
 async function direct(scene) {
-    if (director === null && !scene) return;
+    if (director === null && !scene && settings.backAfter === 0) return;
     const { Director } = await import("./director.js");
     (director ??= new Director({ wall, list, settings, rotation, panel, closePanel: actions.cameraPanel })).take(scene);
 }

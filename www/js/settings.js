@@ -12,21 +12,25 @@ import { LAYOUTS, isDrawn } from "./layout.js";
  * @typedef {object} Values
  * @property {string} [layout]
  * @property {number} [rotate]
+ * @property {number} [backAfter]
  * @property {boolean} [life] the activity mark
  * @property {Transport} [transport]
  */
 
 const STORAGE_KEY = "cctv.wall";
 
+/** @param {any} value */
+const seconds = (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null);
 /** Returns the value of a setting, or null for an invalid one. @type {Record<string, (value: any) => any>} */
 const PARSERS = {
     layout: parseLayout,
-    rotate: (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null),
+    rotate: seconds,
+    backAfter: seconds,
     life: (value) => (typeof value === "boolean" ? value : null),
     transport: (value) => (value === "socket" || value === "mjpeg" ? value : null),
 };
 /** @type {Required<Values>} */
-const DEFAULTS = { layout: "auto", rotate: 0, life: true, transport: "socket" };
+const DEFAULTS = { layout: "auto", rotate: 0, backAfter: 0, life: true, transport: "socket" };
 /** Seconds for each page if rotation is switched on without an interval. */
 const DEFAULT_ROTATION = 15;
 
@@ -70,6 +74,8 @@ export class Settings {
     get drawn() { return [this.#fromFile.layout ?? ""].filter(isDrawn); }
     /** Seconds for each page of cameras; 0: pages do not turn. @returns {number} */
     get rotate() { return this.#get("rotate"); }
+    /** Seconds without a touch until the page goes back to the wall; 0: never. @returns {number} */
+    get backAfter() { return this.#get("backAfter"); }
     /** Whether live tiles have the activity mark. @returns {boolean} */
     get life() { return this.#get("life"); }
     /** @returns {Transport} */
@@ -106,7 +112,7 @@ export class Settings {
             if (this.#fingerprint !== null) this.#chosen = {};
         }
         this.#fingerprint = fingerprint;
-        this.#fromFile = valid({ layout: section.layout, rotate: section.rotate, life: section.sign_of_life });
+        this.#fromFile = valid({ layout: section.layout, rotate: section.rotate, backAfter: section.back_after, life: section.sign_of_life });
         if (Array.isArray(section.cameras)) this.#fromFile.cameras = section.cameras.filter((id) => typeof id === "string");
         if (typeof section.language === "string") this.#fromFile.language = section.language;
         this.#save();

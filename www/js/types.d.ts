@@ -159,6 +159,7 @@ export interface WallSection {
     layout?: string | string[] | null;
     cameras?: string[] | null;
     rotate?: number | null;
+    back_after?: number | null;
     language?: string | null;
     sign_of_life?: boolean | null;
 }

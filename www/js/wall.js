@@ -35,6 +35,8 @@ export class CameraWall {
     called = [];
     /** The layout of a step of a tour, or null; a person's choice ends it. @type {string | null} */
     directed = null;
+    /** Whether the screen is meant to be off: nothing is shown and requested. */
+    isDark = false;
     /** Called when a person puts them away. */
     onPutAway = () => {};
     history = new History();
@@ -109,6 +111,11 @@ export class CameraWall {
         this.called = cameras;
         this.#calledLayout = layout;
         this.arrange();
+    }
+
+    /** Whether a camera of this wall is brought to the front. */
+    get isCalled() {
+        return this.called.some((id) => this.#facts(id) !== undefined);
     }
 
     /** Puts away what the agent brings to the front; returns whether it does. */
@@ -225,11 +232,11 @@ export class CameraWall {
 
     /** Puts every tile in its slot; tiles whose camera stays keep their picture. */
     arrange() {
-        const ids = this.#list.cameras.map(({ id }) => id);
+        const ids = this.isDark ? [] : this.#list.cameras.map(({ id }) => id);
         if (this.enlarged !== null && !ids.includes(this.enlarged)) this.enlarged = null;
         this.history.retain(this.#list.all.map(({ id }) => id));
         // Also one that is not in this step of a tour.
-        const called = this.enlarged === null ? this.called.filter((id) => this.#facts(id) !== undefined) : [];
+        const called = this.enlarged === null && !this.isDark ? this.called.filter((id) => this.#facts(id) !== undefined) : [];
         const isCalled = called.length > 0;
         // Alone, or in a grid of 2 by 2 or 3 by 3.
         const grid = called.length > 4 ? "9" : called.length > 1 ? "4" : "1";

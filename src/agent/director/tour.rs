@@ -154,7 +154,7 @@ impl Tour {
         // With one step nothing comes after it.
         let place = self.has_steps && self.steps.len() > 1;
         let place = place.then_some(Place { step: self.index + 1, of: self.steps.len(), until });
-        Scene { cause: Cause::Tour, layout: step.layout.clone(), cameras: shown, place }
+        Scene { layout: step.layout.clone(), cameras: shown, place, ..Scene::of(Cause::Tour) }
     }
 }
 

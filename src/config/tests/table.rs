@@ -21,6 +21,7 @@ fn base() -> Vec<(String, Vec<Setting>)> {
             "[tls]" => *lines = settings(&[("certificate", "'a'"), ("key", "'b'")]),
             "[[user]]" => *lines = settings(&[("name", "'chief'"), ("password", &format!("'{}'", hash("AAAA")))]),
             "[[recorder]]" => *lines = settings(&[("id", "'nvr'"), ("ip", "'10.0.0.9'"), ("channels", "'3'")]),
+            "[[wall.at]]" => *lines = settings(&[("from", "'01:00'"), ("to", "'02:00'"), ("screen", "'off'")]),
             "[[camera]]" => *lines = settings(&[("id", "'yard'"), ("ip", "'10.0.0.1'")]),
             _ => {}
         }
@@ -52,6 +53,7 @@ fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     let replaced = match (section.head().as_str(), row.name()) {
         ("[[camera]]", "url" | "snapshot_url") => "ip",
         ("[[user]]", "token") => "password",
+        ("[[wall.at]]", "wall") => "screen",
         ("[defaults]" | "[template.NAME]" | "[[camera]]" | "[[recorder]]", "password_file") => "password",
         (_, name) => name,
     };

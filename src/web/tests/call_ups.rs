@@ -12,7 +12,7 @@ use crate::{
     account::{Account, Credential, Rights, Seen, WithoutLogin, token_hash::TokenHash},
     camera::CameraId,
     config::{Layout, Wall, Walls},
-    web::{Cause, Place, Scene as Shown},
+    web::{Cause, Place, Scene as Shown, Until},
 };
 
 /// Runs `story` with a wall `hall` that shows `gate` alone; the wall without a name shows all.
@@ -180,14 +180,20 @@ fn page_and_others_hear_which_step_of_its_tour_a_wall_shows() {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
         let cameras = Some(vec![CameraId::new("gate").unwrap()]);
         let place = Some(Place { step: 2, of: 3, until });
-        let step = Shown { cause: Cause::Tour, layout: Some(Layout::Word("1+5")), cameras, place };
+        let step = Shown { layout: Some(Layout::Word("1+5")), cameras, place, ..Shown::of(Cause::Tour) };
         scene.web.scenes.set(BTreeMap::from([("hall".to_owned(), step.clone())]));
         let told = page.next_message().await["wall"]["scene"].clone();
         let seconds = told["seconds"].as_f64().unwrap();
         assert!((10.0..=20.0).contains(&seconds), "{told}");
         let mut rest = told.clone();
         rest.as_object_mut().unwrap().remove("seconds");
-        assert_eq!(rest, json!({ "by": "tour", "layout": "1+5", "cameras": ["gate"], "step": 2, "steps": 3 }));
+        assert_eq!(
+            rest,
+            json!({
+                "by": "tour", "wall": null, "screen": "on", "until": null, "until_day": null,
+                "layout": "1+5", "cameras": ["gate"], "step": 2, "steps": 3
+            })
+        );
         let now = state(scene, "/api/walls/hall").await;
         assert_eq!(
             (&now["why"], &now["scene"]["step"], &now["scene"]["by"]),
@@ -199,5 +205,26 @@ fn page_and_others_hear_which_step_of_its_tour_a_wall_shows() {
         scene.web.scenes.set(BTreeMap::from([("hall".to_owned(), step)]));
         scene.web.scenes.set(BTreeMap::new());
         assert_eq!(page.next_message().await, json!({ "wall": { "shown": [], "marked": [] } }));
+    });
+}
+
+#[test]
+fn screen_that_is_off_is_told_as_meant_and_is_healthy() {
+    with_walls(async |scene| {
+        let until = Some(Until { minute: 360, weekday: None });
+        let off = Shown { is_off: true, until, ..Shown::of(Cause::Timetable) };
+        scene.web.scenes.set(BTreeMap::from([("hall".to_owned(), off)]));
+        let now = state(scene, "/api/walls/hall").await;
+        assert_eq!(
+            (&now["why"], &now["scene"]["screen"], &now["scene"]["until"]),
+            (&json!("timetable"), &json!("off"), &json!("06:00"))
+        );
+        let health = state(scene, "/healthz").await;
+        assert_eq!((&health["ok"], &health["dark"]), (&json!(true), &json!([{ "wall": "hall", "until": "06:00" }])));
+        let told = state(scene, "/api/cameras").await["scenes"].clone();
+        assert_eq!((&told[0]["name"], &told[0]["scene"]["screen"]), (&json!("hall"), &json!("off")));
+        post(scene, "/api/walls/hall/show", json!({ "camera": "gate" })).await;
+        assert_eq!(state(scene, "/api/walls/hall").await["why"], "call_up");
+        assert_eq!(state(scene, "/healthz").await["dark"], json!([]), "it is lit");
     });
 }

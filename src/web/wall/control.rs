@@ -40,7 +40,7 @@ fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> 
     state
 }
 
-/// What a wall is told: by somebody, and by its tour.
+/// What a wall is told: by somebody, and by its timetable and tour.
 #[derive(PartialEq)]
 pub struct Told {
     call_ups: WallCallUps,
@@ -65,7 +65,7 @@ impl Told {
     /// What decides which cameras are shown.
     fn why(&self) -> &'static str {
         match &self.scene {
-            _ if self.call_ups.cameras.iter().any(|call_up| call_up.emphasis == Emphasis::Shown) => "call_up",
+            _ if self.call_ups.is_lit() => "call_up",
             Some(scene) => scene.cause.as_str(),
             None => "file",
         }

@@ -1,4 +1,4 @@
-//! What tours let walls show now. The agent decides it; pages, the state of a wall and `/api/cameras` tell it.
+//! What tours and timetables let walls show now. The agent decides it; pages, the state of a wall and `/api/cameras` tell it.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -15,12 +15,14 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     Tour,
+    Timetable,
 }
 
 impl Cause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tour => "tour",
+            Self::Timetable => "timetable",
         }
     }
 }
@@ -34,10 +36,37 @@ pub struct Place {
     pub until: Instant,
 }
 
+/// When a timetable will let a wall show something else, by the local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until {
+    /// Minutes since midnight.
+    pub minute: u16,
+    /// `None`: within a day. Else the day of the week, 0: Monday.
+    pub weekday: Option<u8>,
+}
+
+impl Until {
+    /// `hh:mm`.
+    pub fn time(self) -> String {
+        format!("{:02}:{:02}", self.minute / 60, self.minute % 60)
+    }
+
+    /// As it is written in `days` of the file.
+    pub fn day(self) -> Option<&'static str> {
+        self.weekday.and_then(|day| ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].get(usize::from(day)).copied())
+    }
+}
+
 /// What one wall shows in the place of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
     pub cause: Cause,
+    /// The wall of which it is, if a timetable names another one.
+    pub wall: Option<String>,
+    /// The screen is meant to be black; then there is neither layout nor cameras.
+    pub is_off: bool,
+    /// `None` if no timetable decides, or for ever.
+    pub until: Option<Until>,
     /// `None`: that of `auto`.
     pub layout: Option<Layout>,
     /// In this order; `None`: all.
@@ -46,6 +75,11 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// All cameras, in the layout that fits.
+    pub fn of(cause: Cause) -> Self {
+        Self { cause, wall: None, is_off: false, until: None, layout: None, cameras: None, place: None }
+    }
+
     /// The scene as far as `principal` may see its cameras. `seconds` is the time that is left.
     pub(in crate::web) fn as_json(&self, principal: &Principal, now: Instant) -> Value {
         let seen = |ids: &Vec<CameraId>| -> Vec<String> {
@@ -54,6 +88,10 @@ impl Scene {
         let left = |place: Place| (place.until.saturating_duration_since(now).as_secs_f64() * 10.0).ceil() / 10.0;
         json!({
             "by": self.cause.as_str(),
+            "wall": self.wall,
+            "screen": if self.is_off { "off" } else { "on" },
+            "until": self.until.map(Until::time),
+            "until_day": self.until.and_then(Until::day),
             "layout": self.layout.as_ref().and_then(|layout| layout_json(layout, principal)),
             "cameras": self.cameras.as_ref().map(seen),
             "step": self.place.map(|place| place.step),
@@ -87,6 +125,11 @@ impl Scenes {
         self.scenes.lock().get(wall).cloned()
     }
 
+    /// All of them, by the names of their walls.
+    pub fn all(&self) -> BTreeMap<String, Scene> {
+        self.scenes.lock().clone()
+    }
+
     /// Is notified when a scene has changed.
     pub fn changes(&self) -> Notified {
         self.changed.subscribe()
@@ -104,7 +147,7 @@ mod tests {
         let cameras = Seen::Only(["gate".to_owned()].into());
         let guard = Account { name: "guard".to_owned(), rights: Rights::WATCH, cameras, credential };
         let ids = ["vault", "gate"].map(|id| CameraId::new(id).unwrap()).to_vec();
-        let scene = Scene { cause: Cause::Tour, layout: None, cameras: Some(ids), place: None };
+        let scene = Scene { cameras: Some(ids), ..Scene::of(Cause::Tour) };
         let json = scene.as_json(&Principal::of_login(guard.into()), Instant::now());
         assert_eq!((&json["cameras"], &json["step"]), (&json!(["gate"]), &Value::Null));
     }

@@ -76,6 +76,7 @@ fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<String>>, principal: &
         "layout": wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)),
         "cameras": cameras,
         "rotate": wall.rotate,
+        "back_after": wall.back_after,
         "language": wall.language,
         "sign_of_life": wall.sign_of_life,
     })
