@@ -41,6 +41,19 @@ pub struct Step {
     pub turns: Turns,
 }
 
+/// Complains about cameras that are to take turns in the large panel of a `layout` that has none.
+pub(super) fn check_large(
+    section: &Section<'_>,
+    layout: Option<&Layout>,
+    turns: Turns,
+    diagnostics: &mut Diagnostics<'_>,
+) {
+    let has_large = layout.is_none_or(Layout::has_large);
+    if let (Some(1..), Some(at), false) = (turns.large_every, section.key_at(&LARGE_EVERY), has_large) {
+        section.report(at, "large_every needs a layout with a large panel, like \"1+5\"", diagnostics);
+    }
+}
+
 /// Reads the steps of a wall. `known` are the identifiers in the file.
 pub(super) fn steps(sections: &[Section<'_>], known: &[String], diagnostics: &mut Diagnostics<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -49,10 +62,7 @@ pub(super) fn steps(sections: &[Section<'_>], known: &[String], diagnostics: &mu
         let (layout, cameras) = layout::with_cameras(section, &STEP_CAMERAS, known, diagnostics);
         let seconds = section.whole_or_default(&STEP_SECONDS, diagnostics);
         let turns = Turns::read(section, diagnostics);
-        let has_large = layout.as_ref().is_none_or(Layout::has_large);
-        if let (Some(1..), Some(at), false) = (turns.large_every, section.key_at(&LARGE_EVERY), has_large) {
-            section.report(at, "large_every needs a layout with a large panel, like \"1+5\"", diagnostics);
-        }
+        check_large(section, layout.as_ref(), turns, diagnostics);
         steps.push(Step { layout, cameras, seconds, turns });
     }
     steps

@@ -203,6 +203,10 @@ pub(super) fn all(sections: &[Named<'_>], cameras: &[String], diagnostics: &mut 
             entries: timetable::entries(name.as_deref(), entries, &names, diagnostics),
             ..wall(section, cameras, diagnostics)
         };
+        // With steps it is for those that have a large panel.
+        if wall.steps.is_empty() {
+            tour::check_large(section, wall.layout.as_ref(), wall.turns, diagnostics);
+        }
         match name {
             None => walls.standard = wall,
             // A name is part of URLs, like that of a camera.
