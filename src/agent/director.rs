@@ -35,6 +35,8 @@ pub struct Director {
     complaint: Option<String>,
     /// Whether the log knows that the clock is wrong.
     clock_is_wrong: bool,
+    /// What the log knows of the walls for which a timetable decides, by their names.
+    logged: BTreeMap<String, String>,
 }
 
 impl Director {
@@ -82,7 +84,27 @@ impl Director {
         let is_live = |camera: &CameraId| hub.channel(camera.as_str()).is_some_and(|channel| channel.shown().is_live());
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let unix = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-        web.scenes.set(self.scenes(is_live, now, unix));
+        let scenes = self.scenes(is_live, now, unix);
+        self.log_timetables(&scenes);
+        web.scenes.set(scenes);
+    }
+
+    /// Logs what timetables have changed, so that a dark screen at night has its line.
+    fn log_timetables(&mut self, scenes: &BTreeMap<String, Scene>) {
+        let decided = scenes.iter().filter(|(_, scene)| scene.cause == Cause::Timetable).map(|(name, scene)| {
+            let other = scene.wall.as_deref().unwrap_or_default();
+            let what = if scene.is_off { "is dark".to_owned() } else { format!("shows that of {other}") };
+            (name.clone(), what)
+        });
+        let decided: BTreeMap<_, _> = decided.collect();
+        let shown = |name: &str| if name.is_empty() { "the wall".to_owned() } else { format!("the wall {name}") };
+        for (name, what) in decided.iter().filter(|(name, what)| self.logged.get(*name) != Some(*what)) {
+            log::info!("{} {what}, as its timetable says", shown(name));
+        }
+        for name in self.logged.keys().filter(|name| !decided.contains_key(*name)) {
+            log::info!("{} shows again what its settings say", shown(name));
+        }
+        self.logged = decided;
     }
 
     /// What walls show in the place of their settings, by their names, at `now` and at `unix` seconds since 1970.

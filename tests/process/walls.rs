@@ -83,6 +83,7 @@ fn dark_screen_is_told_as_meant_by_the_time_zone_of_the_machine_and_lit_by_a_cal
     let mut page = page_of(&agent, "hall");
     let scene = wait_for_scene(&mut page, "a dark screen", |scene| scene["screen"] == "off");
     assert_eq!((&scene["until"], &scene["by"]), (&json!(to), &json!("timetable")));
+    agent.wait_for_log(&["the wall hall is dark, as its timetable says"]);
     let told = state(&agent, "back");
     assert_eq!((&told["scene"]["wall"], &told["scene"]["cameras"]), (&json!("night"), &json!(["dock"])));
     let health = agent.get("/healthz").unwrap();
