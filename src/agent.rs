@@ -10,6 +10,7 @@ mod cameras;
 mod certificates;
 mod config_loader;
 mod descriptors;
+mod director;
 mod discovery_cache;
 mod input;
 mod listeners;
@@ -54,6 +55,7 @@ use automation::Automation;
 use cameras::CameraManager;
 use certificates::Certificates;
 use config_loader::{Answer, ConfigLoader, Read};
+use director::Director;
 use input::Input;
 use listeners::Listeners;
 use network::Network;
@@ -147,6 +149,7 @@ async fn serve(
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),
+        director: Director::default(),
         watchdog: Watchdog::start(&executor, Arc::clone(&web), Arc::clone(&hub)),
         web,
         hub,
@@ -173,6 +176,7 @@ struct Agent {
     certificates: Certificates,
     listeners: Listeners,
     network: Network,
+    director: Director,
     watchdog: Watchdog,
     web: Arc<Web>,
 }
@@ -251,6 +255,7 @@ impl Agent {
                     if self.cameras.has_grown(&self.config) {
                         self.apply(self.config.clone());
                     }
+                    self.director.tick(&self.hub, &self.web, now);
                     self.tell_complaints();
                 }
             }
@@ -330,6 +335,7 @@ impl Agent {
         let mut complaints = self.complaints.clone();
         complaints.extend(self.listeners.complaints());
         complaints.extend(self.certificates.complaints());
+        complaints.extend(self.director.complaints());
         self.web.agent_status.set_complaints(complaints);
     }
 
@@ -352,6 +358,8 @@ impl Agent {
         self.watchdog.set(&new.watchdog, self.listeners.addresses());
         self.tell_complaints();
         self.web.set_admission_limits(descriptors::admission_limits(&new));
+        self.director.set(&new, Instant::now());
+        self.director.tick(&self.hub, &self.web, Instant::now());
         self.cameras.apply(&changes, &new);
         self.automation.set(&new, &mut self.cameras);
         if !new.cameras.iter().any(|camera| camera.stream_source.may_move()) {

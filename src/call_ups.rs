@@ -63,6 +63,11 @@ pub struct WallCallUps {
 }
 
 impl WallCallUps {
+    /// Whether a camera is shown large, which a dark wall is lit for.
+    pub fn is_lit(&self) -> bool {
+        self.cameras.iter().any(|call_up| call_up.emphasis == Emphasis::Shown)
+    }
+
     fn end_old(&mut self, now: Instant) {
         self.cameras.retain(|call_up| call_up.until > now);
         self.layout = self.layout.take().filter(|layout| layout.until > now);

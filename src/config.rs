@@ -40,6 +40,7 @@ mod wording;
 
 mod key;
 mod keys;
+mod layout;
 mod limit_keys;
 mod mqtt_keys;
 mod recorder_keys;
@@ -56,13 +57,17 @@ mod exposure;
 mod limits;
 mod picture_keys;
 mod ptz_keys;
+mod timetable;
+mod tour;
 mod wall;
+mod wall_keys;
 mod wall_name;
 mod watchdog;
 mod web_origin;
 
 mod access;
 mod camera_defaults;
+mod camera_list;
 mod template;
 
 mod camera;
@@ -86,14 +91,18 @@ pub mod user_edit;
 
 pub use diagnostics::{Complaint, Position, position, summary};
 pub use files::SecretFile;
-pub use keys::{LAYOUTS, MAX_CAMERAS};
+pub use keys::MAX_CAMERAS;
+pub use layout::Layout;
 pub use limits::Limits;
 pub use mqtt::Mqtt;
 pub use reference::reference;
 pub use rule::{Rule, RuleAction, Trigger};
 pub use server::Server;
+pub use timetable::{Entry, Shows, boundaries};
 pub use tls::Tls;
+pub use tour::{Step, Turns};
 pub use wall::{Wall, Walls};
+pub use wall_keys::LAYOUTS;
 pub use watchdog::Watchdog;
 pub use web_origin::{Authority, Host, WebOrigin};
 

@@ -28,6 +28,7 @@ pub mod http_auth;
 pub mod http_client;
 pub mod hub;
 pub mod ipc;
+pub mod local_time;
 pub mod log;
 pub mod ptz;
 pub mod reactor;

@@ -40,6 +40,7 @@ pub use ops::self_usage::Usage;
 pub use server::Web;
 pub use stream::card_cache::Draw;
 pub use visitor::Visitor;
+pub use wall::scene::{Cause, Place, Scene, Scenes, Until};
 pub use wall::wall_settings::WallSettings;
 
 /// Pause between two log lines about failed accepts.

@@ -36,8 +36,8 @@ struct Followed {
 impl RuleEngine {
     /// Puts the rules of `config` into force; what lasts is no longer followed if they differ.
     pub fn set(&mut self, config: &Config) {
-        let named = config.walls.named.iter().map(|(name, wall)| (name.clone(), wall.cameras.clone()));
-        self.walls = std::iter::once((String::new(), config.walls.standard.cameras.clone())).chain(named).collect();
+        let named = config.walls.named.iter().map(|(name, wall)| (name.clone(), wall.all_cameras()));
+        self.walls = std::iter::once((String::new(), config.walls.standard.all_cameras())).chain(named).collect();
         if self.rules != config.rules {
             self.rules.clone_from(&config.rules);
             self.followed.clear();

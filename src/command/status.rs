@@ -134,7 +134,10 @@ fn as_text(answer: &Value, texts: &ReasonTexts) -> String {
         losses(answer),
         certificate(answer),
         root(answer),
-    ] {
+    ]
+    .into_iter()
+    .chain(timetables(answer))
+    {
         wrapped(&line, WIDEST_LINE)
             .iter()
             .filter(|line| !line.is_empty())
@@ -257,6 +260,27 @@ fn root(answer: &Value) -> String {
     }
 }
 
+/// Returns a line for each wall that shows something else because a timetable says so.
+fn timetables(answer: &Value) -> impl Iterator<Item = String> {
+    answer["scenes"].as_array().into_iter().flatten().filter_map(|wall| {
+        let (name, scene) = (wall["name"].as_str()?, &wall["scene"]);
+        if scene["by"] != "timetable" {
+            return None;
+        }
+        let name = if name.is_empty() { "the wall".to_owned() } else { format!("the wall {}", shown(name)) };
+        let what = match scene["wall"].as_str() {
+            _ if scene["screen"] == "off" => "is meant to be dark".to_owned(),
+            Some(other) => format!("shows that of {}", shown(other)),
+            None => return None,
+        };
+        let until = scene["until"].as_str().map_or_else(String::new, |time| {
+            let day = scene["until_day"].as_str().map_or_else(String::new, |day| format!("{} ", shown(day)));
+            format!(" until {day}{}", shown(time))
+        });
+        Some(format!("{name} {what}{until}, as its timetable says"))
+    })
+}
+
 /// Returns why a camera is not live, or its last failure.
 fn trouble(camera: &Value, texts: &ReasonTexts) -> String {
     let sentence = |reason, why: Option<&str>| texts.sentence(&camera[reason], why.unwrap_or_default());
@@ -366,6 +390,25 @@ yard  offline  67 min  -             -       -        0       0       3     -   
         let text = as_text(&answer, &ReasonTexts::default());
         assert!(text.lines().all(|line| cells(line) <= 100), "{text}");
         assert!(text.ends_with("was not taken:\n    cameras.toml:3:1: what is wrong\n"), "{text}");
+    }
+
+    #[test]
+    fn dark_wall_is_told_as_meant() {
+        let answer = json!({ "scenes": [
+            { "name": "", "scene": { "by": "timetable", "screen": "off", "until": "06:00", "until_day": "mon" } },
+            { "name": "hall", "scene": { "by": "timetable", "screen": "on", "wall": "night", "until": "06:00", "until_day": null } },
+            { "name": "back", "scene": { "by": "tour", "screen": "on", "step": 2 } },
+            { "name": "yard", "scene": { "by": "timetable", "screen": "off", "until": null } },
+        ] });
+        let lines: Vec<_> = timetables(&answer).collect();
+        assert_eq!(
+            lines,
+            [
+                "the wall is meant to be dark until mon 06:00, as its timetable says",
+                "the wall hall shows that of night until 06:00, as its timetable says",
+                "the wall yard is meant to be dark, as its timetable says",
+            ]
+        );
     }
 
     #[test]

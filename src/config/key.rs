@@ -116,7 +116,7 @@ macro_rules! default_by_debug {
 }
 
 // `{:?}` writes these types as TOML does.
-default_by_debug!(bool, u8, u16, u64, usize, f64, &'static str);
+default_by_debug!(bool, u8, u16, u32, u64, usize, f64, &'static str);
 
 /// The values that a key takes, for readers of the table that do not parse a file.
 pub(super) enum Shape {
@@ -131,6 +131,12 @@ pub(super) enum Shape {
     },
     /// One of these words.
     OneOf(Vec<&'static str>),
+    /// One of these words, or rows of words.
+    WordOrRows {
+        words: &'static [&'static str],
+        /// Rows as they are written in the file.
+        example: &'static str,
+    },
     Text {
         /// What the text is, in words.
         form: &'static str,

@@ -1,19 +1,16 @@
 //! Every key of the file, as one table; those of `[server]` and `[tls]` are in `server_keys.rs`, those of
-//! `[limits]` in `limit_keys.rs`, those of `[[recorder]]` alone in `recorder_keys.rs`, those about the shape of
-//! the picture in `picture_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped file and
+//! `[limits]` in `limit_keys.rs`, those of `[[recorder]]` alone in `recorder_keys.rs`, those of walls in
+//! `wall_keys.rs`, those about the shape of the picture in `picture_keys.rs`. Parsing, complaints, suggestions, the checks of the shipped file and
 //! `docs/configuration.md` come from these rows. A new key needs a row here, the code that uses it, and an
 //! example in `cameras.toml`.
 
 use super::key::{
-    DefaultValue, FilePath, Flag, Key, Line, List, Number, OneOf, PageWord, Reload, Row, SecondsOrNever, Text, Unset,
-    Whole, Words, default_by_word, key, rows,
+    DefaultValue, FilePath, Flag, Key, Line, Number, OneOf, Reload, Row, Text, Unset, Whole, Words, default_by_word,
+    key, rows,
 };
 use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
 
 /// Maximum number of cameras: one wall shows at most 64 tiles.
-/// As the page names them: `1+5` is one large tile with five small ones.
-pub const LAYOUTS: &[&str] = &["auto", "1", "4", "9", "16", "25", "1+5", "1+7", "1+12"];
-
 pub const MAX_CAMERAS: usize = 64;
 
 /// Maximum length of a name, profile or identity, in characters.
@@ -155,41 +152,6 @@ rows! {
          pictures are never shown.",
     )
     .aliases(&["corrupt"]);
-}
-
-rows! { WALL_ROWS:
-    LAYOUT: Key<PageWord, Unset> = key(
-        "layout",
-        PageWord(LAYOUTS),
-        Unset("`\"auto\"`"),
-        "The arrangement of the tiles; a number needs no quotation marks. `1+5` is one large tile with five small \
-         ones; `auto` depends on the number of cameras and the shape of the window.",
-    );
-    WALL_CAMERAS: Key<List, Unset> = key(
-        "cameras",
-        List { of: "`id`s of cameras", most: MAX_CAMERAS, example: "[\"gate\", \"porch\"]" },
-        Unset("all, in the order of the file"),
-        "The cameras on this wall, in this order.",
-    );
-    ROTATE: Key<SecondsOrNever, Unset> = key(
-        "rotate",
-        // Long enough to look at it.
-        SecondsOrNever { from: 3, to: 3600 },
-        Unset("`0`"),
-        "Seconds until the next page, if the cameras do not fit on one. `0`: never.",
-    );
-    LANGUAGE: Key<PageWord, Unset> = key(
-        "language",
-        PageWord(&["en", "zh-TW"]),
-        Unset("the language of the browser"),
-        "The language of the page.",
-    );
-    SIGN_OF_LIFE: Key<Flag, Unset> = key(
-        "sign_of_life",
-        Flag,
-        Unset("`true`"),
-        "Whether a thin mark moves along the edge of each live picture. It moves only while new pictures come.",
-    );
 }
 
 rows! { CAMERA_ROWS:

@@ -70,6 +70,10 @@ fn values(shape: &Shape) -> String {
             format!("{noun}, {zero}{from} to {to}{unit}")
         }
         Shape::OneOf(words) => words.iter().map(|word| format!("`{word:?}`")).collect::<Vec<_>>().join(", "),
+        Shape::WordOrRows { words, example } => {
+            let words: String = words.iter().map(|word| format!("`{word:?}`, ")).collect();
+            format!("{words}or a list of rows, like `{example}`")
+        }
         Shape::Text { form, longest, example } => {
             let longest = longest.map_or_else(String::new, |longest| format!(", at most {longest} characters"));
             format!("{form}{longest}, like `{example:?}`")

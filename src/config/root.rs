@@ -43,7 +43,9 @@ impl<'t> Root<'t> {
             let head = rows.head();
             match (rows.form, value.into_inner()) {
                 (Form::Once, DeValue::Table(table)) => root.single.push(Section::new(&head, at, rows, table)),
-                (Form::Named, DeValue::Table(table)) => root.walls = wall::sections(at, table),
+                (Form::Named, DeValue::Table(table)) => {
+                    root.walls = wall::sections(at, table, diagnostics);
+                }
                 (Form::List, DeValue::Array(list)) if rows.name == schema::USER.name => {
                     root.users = entries(list, rows, server_keys::USER_NAME.name, diagnostics);
                 }
@@ -82,7 +84,7 @@ impl<'t> Root<'t> {
 
     /// Marks sections with a syntax error. It can hide keys, so they need no complaint about those.
     fn mark_torn(&mut self, end: usize, diagnostics: &Diagnostics<'_>) {
-        let walls = self.walls.iter_mut().map(|wall| &mut wall.section);
+        let walls = self.walls.iter_mut().flat_map(wall::Named::sections);
         let templates = self.templates.iter_mut().map(|(_, section)| section);
         let lists = self.users.iter_mut().chain(&mut self.cameras).chain(&mut self.recorders).chain(&mut self.rules);
         let mut sections: Vec<&mut Section<'_>> =

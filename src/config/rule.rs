@@ -92,7 +92,7 @@ fn rule(section: &Section<'_>, around: &Surroundings<'_>, diagnostics: &mut Diag
             Trigger::Mqtt(_) => None,
         });
         let shown = camera.iter().chain(of_event.filter(|_| camera.is_none()));
-        let is_missing = |id: &&CameraId| wall.cameras.as_ref().is_some_and(|cameras| !cameras.contains(id));
+        let is_missing = |id: &&CameraId| wall.all_cameras().is_some_and(|cameras| !cameras.contains(*id));
         if let Some(missing) = shown.into_iter().find(is_missing) {
             let words = format!("camera {:?} is not on the wall {name:?}; add it to its cameras", missing.as_str());
             section.report(section.at, words, diagnostics);

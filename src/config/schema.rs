@@ -2,7 +2,7 @@
 
 use super::{
     key::Row,
-    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, TEMPLATE_ROWS, WALL_ROWS, WATCHDOG_ROWS},
+    keys::{CAMERA_ROWS, ONVIF_ROWS, SHARED_ROWS, SOURCE_ROWS, TEMPLATE_ROWS, WATCHDOG_ROWS},
     limit_keys::LIMITS_ROWS,
     mqtt_keys::MQTT_ROWS,
     picture_keys::PICTURE_ROWS,
@@ -11,6 +11,7 @@ use super::{
     rule_keys::RULE_ROWS,
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
     suggest,
+    wall_keys::{TURN_ROWS, WALL_AT_ROWS, WALL_ROWS, WALL_STEP_ROWS},
 };
 
 /// A kind of section and its rows.
@@ -93,7 +94,18 @@ pub(super) static WALL: SectionRows = SectionRows {
     help: "How pages show the cameras. The address of a page and the choice of a person in the browser go before these \
            keys. A page at `/?wall=NAME` has the keys of `[wall.NAME]`, and those of `[wall]` that are not there.",
     aliases: &[],
-    groups: &[WALL_ROWS],
+    groups: &[WALL_ROWS, TURN_ROWS],
+};
+
+pub(super) static WALL_STEP: SectionRows = SectionRows {
+    name: "wall.step",
+    form: Form::List,
+    help: "A tour: what a wall shows one after the other, at most 64 steps. `[[wall.NAME.step]]` are those of a wall with a \
+           name; one that has neither steps, `cameras` nor `layout` of its own goes round with those of `[wall]`. The \
+           agent keeps the time, so all pages of a wall show the same step. `skip_dead` and `large_every` of the wall can \
+           stand here too.",
+    aliases: &[],
+    groups: &[WALL_STEP_ROWS, TURN_ROWS],
 };
 
 pub(super) static RULE: SectionRows = SectionRows {
@@ -145,9 +157,23 @@ pub(super) static RECORDER: SectionRows = SectionRows {
     groups: &[RECORDER_ID_ROWS, RECORDER_ROWS, RECORDER_DEVICE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS],
 };
 
+pub(super) static WALL_AT: SectionRows = SectionRows {
+    name: "wall.at",
+    form: Form::List,
+    help: "A timetable: what a wall shows at which time of day, at most 64 entries; the first one that fits applies. \
+           `[[wall.NAME.at]]` are those of a wall with a name; one without has those of `[wall]`. `from`, `to`, and `wall` or \
+           `screen` are required. The times are those of a clock at the wall: an hour that summer time leaves out does not \
+           come, and one that comes twice is both times the same. The time zone is that of `TZ` or `/etc/localtime`; a \
+           reload reads it again. Of another wall are shown its cameras, its layout and its tour, not its timetable.",
+    aliases: &[],
+    groups: &[WALL_AT_ROWS],
+};
+
 /// All sections, in the order in which complaints name them.
-pub(super) static SECTIONS: [&SectionRows; 12] =
-    [&SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &RULE, &MQTT, &TEMPLATE, &CAMERA, &RECORDER];
+pub(super) static SECTIONS: [&SectionRows; 14] = [
+    &SERVER, &TLS, &USER, &DEFAULTS, &LIMITS, &WATCHDOG, &WALL, &WALL_STEP, &WALL_AT, &RULE, &MQTT, &TEMPLATE, &CAMERA,
+    &RECORDER,
+];
 
 impl SectionRows {
     /// Returns the first line of the section as it is written: `[server]`.
@@ -173,9 +199,9 @@ impl SectionRows {
     }
 }
 
-/// Returns the section with this name.
+/// Returns the section with this name at the top of the file; those within others have names with a dot.
 pub(super) fn section(name: &str) -> Option<&'static SectionRows> {
-    SECTIONS.into_iter().find(|section| section.name == name)
+    SECTIONS.into_iter().find(|section| section.name == name && !name.contains('.'))
 }
 
 /// Returns the section that was probably meant by `written`, if any is similar enough.

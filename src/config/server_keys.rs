@@ -147,7 +147,7 @@ rows! { USER_ROWS:
         "wall",
         Text { form: "name of a `[wall.NAME]`", example: "hall" },
         Unset("all"),
-        "Instead of `cameras`: the cameras of that wall.",
+        "Instead of `cameras`: the cameras of that wall and of its steps, not those of walls in its timetable.",
     );
     MAY: Key<List, Unset> = key(
         "may",

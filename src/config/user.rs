@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    access,
+    access, camera_list,
     diagnostics::Diagnostics,
     section::{Located, Section},
     server_keys::{MAY, TOKEN, USER_CAMERAS, USER_NAME, USER_PASSWORD, USER_WALL},
-    wall::{self, Walls},
+    wall::Walls,
     wall_name,
     wording::quoted,
 };
@@ -128,9 +128,9 @@ fn seen(section: &Section<'_>, known: &[String], walls: &Walls, diagnostics: &mu
         section.report(at, "cameras and wall are both given; keep one of them", diagnostics);
     }
     let chosen = match wall_name::named(section, &USER_WALL, walls, diagnostics) {
-        Some(Some((_, wall))) => wall.cameras.clone(),
+        Some(Some((_, wall))) => wall.all_cameras(),
         Some(None) => Some(Vec::new()),
-        None => wall::cameras(section, &USER_CAMERAS, known, diagnostics),
+        None => camera_list::read(section, &USER_CAMERAS, known, diagnostics),
     };
     chosen.map_or(Seen::All, |ids| Seen::Only(ids.iter().map(ToString::to_string).collect()))
 }

@@ -18,7 +18,7 @@ use crate::web::{
         named_viewers::Streams,
     },
     visible_cameras::VisibleCameras,
-    wall::wall_settings::WallSettings,
+    wall::{scene::Scenes, wall_settings::WallSettings},
 };
 use crate::{
     call_ups::CallUps,
@@ -45,6 +45,8 @@ pub struct Web {
     pub call_ups: Arc<CallUps>,
     /// Who steers which camera.
     pub ptz: Arc<PtzControls>,
+    /// What walls show in the place of their settings.
+    pub scenes: Arc<Scenes>,
     /// The certificate for connections with TLS.
     pub tls: Arc<Tls>,
     /// Who may look.
@@ -74,6 +76,7 @@ impl Web {
             walls: Arc::default(),
             call_ups: Arc::default(),
             ptz: Arc::default(),
+            scenes: Arc::default(),
             streams: Streams::default(),
             www: Arc::new(Mutex::new(www)),
             files: Arc::default(),

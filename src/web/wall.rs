@@ -9,6 +9,7 @@ pub mod message_pace;
 pub mod order;
 pub mod past;
 pub mod protocol;
+pub mod scene;
 pub mod tile;
 pub mod upgrade;
 pub mod wall_settings;
@@ -23,7 +24,6 @@ use std::{
 
 use smol::{Executor, Task, future::FutureExt};
 
-use crate::call_ups::WallCallUps;
 use crate::hub::ViewerOrigin;
 use crate::ptz::Steerer;
 use crate::sync::Latch;
@@ -35,6 +35,7 @@ use crate::web::{
     stream::{frame::unix_now, frame_limiter::FrameLimiter},
     visible_cameras::VisibleCameras,
 };
+use control::Told;
 use protocol::{Command, TileRequestBody};
 use tile::{Tile, TileRequest};
 use upgrade::Accepted;
@@ -61,7 +62,7 @@ struct Wall<'a> {
     errors: usize,
     sent_complaints: Vec<String>,
     /// The name of the wall that the page shows, and what was told of it last. `None`: the page has not said.
-    named: Option<(String, Option<WallCallUps>)>,
+    named: Option<(String, Option<Told>)>,
     /// Who the page is, if it steers a camera.
     steerer: Steerer,
     /// Who steers the cameras of the tiles, as far as the page was told that somebody does.
@@ -114,6 +115,7 @@ impl Wall<'_> {
         enum Event {
             Text(Result<String, End>),
             Changed,
+            Told,
             Steered,
             Stop(String),
         }
@@ -121,6 +123,7 @@ impl Wall<'_> {
         let complaints_changed = self.web.agent_status.changes();
         let called_up = self.web.call_ups.changes();
         let steered = self.web.ptz.changes();
+        let directed = self.web.scenes.changes();
         let mut keepalive = Keepalive::new(&self.web.limits, Instant::now());
         let outbox = self.outbox.clone();
         loop {
@@ -130,13 +133,16 @@ impl Wall<'_> {
             // The page comes last, so that a page that sends a lot does not hide the other events.
             let event = async { Event::Stop(self.web.stopping().await) }
                 .or(async {
-                    let _changed =
-                        cameras_changed.changed().or(complaints_changed.changed()).or(called_up.changed()).await;
+                    let _changed = cameras_changed.changed().or(complaints_changed.changed()).await;
                     Event::Changed
                 })
                 .or(async {
                     let _changed = steered.changed().await;
                     Event::Steered
+                })
+                .or(async {
+                    let _changed = called_up.changed().or(directed.changed()).await;
+                    Event::Told
                 })
                 .or(async { Event::Text(keepalive.next_text(receiver, &outbox).await) })
                 .await;
@@ -151,9 +157,10 @@ impl Wall<'_> {
                 Event::Text(Err(end)) => Err(end),
                 Event::Changed => {
                     self.tiles.values().for_each(|tile| tile.request.look());
-                    self.tell_call_ups().await
+                    Ok(())
                 }
                 Event::Steered => self.tell_steerers().await,
+                Event::Told => self.tell_wall().await,
                 Event::Stop(why) => Err(End::HeadReader(why)),
             };
             if let Err(end) = done {
@@ -175,15 +182,15 @@ impl Wall<'_> {
         self.send(text).await
     }
 
-    /// Tells what the page's wall brings to the front, if that has changed. What ends by itself, the page ends.
-    async fn tell_call_ups(&mut self) -> Result<(), End> {
+    /// Tells what the page's wall shows, if that has changed. What ends by itself, the page ends.
+    async fn tell_wall(&mut self) -> Result<(), End> {
         let Some((name, sent)) = &mut self.named else { return Ok(()) };
         let now = Instant::now();
-        let told = self.web.call_ups.of(name, now);
+        let told = Told::of(self.web, name, now);
         if sent.as_ref() == Some(&told) {
             return Ok(());
         }
-        let text = protocol::wall(&control::call_ups(&told, self.cameras.principal(), now));
+        let text = protocol::wall(&told.as_json(self.cameras.principal(), now));
         *sent = Some(told);
         self.send(text).await
     }
@@ -235,7 +242,7 @@ impl Wall<'_> {
                 }
                 Command::Wall(name) => {
                     self.named = Some((name, None));
-                    self.tell_call_ups().await?;
+                    self.tell_wall().await?;
                 }
                 Command::Ping(number) => self.send(protocol::pong(&number, unix_now() / 1000)).await?,
             }

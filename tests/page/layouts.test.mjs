@@ -51,6 +51,53 @@ test("a rotated screen gets another grid", async () => {
     await until("two by two", async () => (await grid()) === "2x2");
 });
 
+test("a picture of the grid in cameras.toml is drawn as it stands there, on a portrait screen too", async () => {
+    const layout = ["camera-0 camera-0 camera-1", "camera-0 camera-0 .", "camera-2 camera-9 camera-3"];
+    const cameras = ["camera-0", "camera-1", "camera-2", "camera-9", "camera-3"];
+    agent.walls = [{ ...NO_SETTINGS, name: "", layout, cameras }];
+    await page.goto(agent.url);
+    await shows("0 1 2 3");
+    assert.equal(await grid(), "3x3");
+    /** Left, top, right and lower edge of each tile, in thirds of the wall. */
+    const places = () => page.evaluate(() => {
+        const wall = document.querySelector("#wall").getBoundingClientRect();
+        return [...document.querySelectorAll("camera-tile")].map((tile) => {
+            const { left, top, right, bottom } = tile.getBoundingClientRect();
+            const [x, y] = [(at) => Math.round((3 * (at - wall.x)) / wall.width), (at) => Math.round((3 * (at - wall.y)) / wall.height)];
+            return [x(left), y(top), x(right), y(bottom)].join("");
+        }).join(" ");
+    });
+    assert.equal(await places(), "0022 2031 0213 2233");
+    // Neither the empty place nor that of a camera which is not there for this user is filled.
+    assert.equal(await page.locator("#wall > .empty").count(), 2);
+    await until("live", async () => (await readTiles(page)).every((tile) => tile.verdict === "live"));
+    await page.setViewportSize({ width: 600, height: 1100 });
+    await until("the same grid", async () => (await places()) === "0022 2031 0213 2233");
+    await page.setViewportSize({ width: 1280, height: 720 });
+
+    // A person may have another one, and the own one again.
+    await page.keyboard.press("l");
+    const own = page.locator("#layouts label:has([value^='/'])");
+    assert.equal((await own.textContent()).trim(), "Own");
+    assert.equal(await own.locator("rect").count(), 6);
+    assert.ok(await own.locator("input").isChecked());
+    await page.click("#layouts label:has([value='4'])");
+    await until("2x2", async () => (await grid()) === "2x2");
+    await own.click();
+    await until("3x3", async () => (await grid()) === "3x3");
+    await page.keyboard.press("Escape");
+    await page.dblclick('camera-tile[camera="camera-3"]');
+    await shows("3");
+    await page.keyboard.press("Escape");
+    await shows("0 1 2 3");
+    // Motion JPEG has no connections for so many.
+    await page.goto(`${agent.url}?transport=mjpeg`);
+    await until("four panels", async () => (await grid()) === "2x2");
+    agent.walls = [{ ...NO_SETTINGS, name: "", layout: ["camera-1 camera-1 camera-3"], cameras: ["camera-1", "camera-3"] }];
+    await until("the new one", async () => (await grid()) === "3x1");
+    await shows("1 3");
+});
+
 test("cameras.toml sets layout, cameras, language and activity mark", async () => {
     agent.walls = [{ name: "", layout: "4", cameras: ["camera-5", "camera-2"], rotate: null, language: "zh-TW", sign_of_life: false }];
     await page.goto(agent.url);
@@ -131,7 +178,7 @@ test("L opens the layout dialog, arrow keys and mouse choose, Esc closes it", as
     await shows("0 1 2 3 4 5 6");
     const open = () => page.evaluate(() => document.querySelector("#layouts").open);
     await page.keyboard.press("l");
-    assert.equal(await open(), true);
+    await until("it is open", open);
     const chosen = () => page.evaluate(() => [document.activeElement.value, document.querySelector("input[name=layout]:checked").value]);
     assert.deepEqual(await chosen(), ["auto", "auto"]);
     await page.keyboard.press("ArrowRight");

@@ -71,6 +71,7 @@ try {
         await open("/?layout=9");
         await waitForTiles();
         await page.keyboard.press("l");
+        await page.waitForSelector("#layouts[open]");
         await shoot("layouts");
         await page.keyboard.press("Escape");
         await page.keyboard.press("?");

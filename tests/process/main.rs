@@ -46,5 +46,6 @@ mod syslog;
 mod templates;
 mod users;
 mod viewers;
+mod walls;
 mod watchdog;
 mod workers;

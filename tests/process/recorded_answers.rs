@@ -2,9 +2,8 @@
 //! keep what they had: each recorded answer must still be there, and only additions are allowed.
 //!
 //! The files in `tests/recorded` are the answers of the build of 2026-11-29 before the code was renamed
-//! (afd52d7), except one line of `--help` that was reworded and one of `check`: `rotate` is a key of a camera
-//! now. With
-//! `CCTV_AGENT_RECORD=1` the test writes them from the present build instead of comparing. A change of a
+//! (afd52d7), except one line of `--help` that was reworded and two of `check`: `rotate` is a key of a camera
+//! now, and `layout` may be a list of rows. With `CCTV_AGENT_RECORD=1` the test writes them from the present build instead of comparing. A change of a
 //! recorded line is a change that other people's programs notice, and belongs into `CHANGELOG.md`.
 
 use std::{

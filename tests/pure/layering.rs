@@ -35,6 +35,7 @@ const LAYERS: [&[&str]; 5] = [
         "http_auth",
         "http_client",
         "ipc",
+        "local_time",
         "card",
         "call_ups",
         "ptz",

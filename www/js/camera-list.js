@@ -13,8 +13,10 @@ const REQUEST_TIMEOUT = 2500;
 const MIN_CPU_WINDOW = 900;
 
 export class CameraList {
-    /** @type {CameraFacts[]} */
+    /** Those of the wall, in its order. @type {CameraFacts[]} */
     cameras = [];
+    /** All that the agent has for this user. @type {CameraFacts[]} */
+    all = [];
     version = "";
     /** Whether the agent is root, which it need not be. */
     runsAsRoot = false;
@@ -98,10 +100,8 @@ export class CameraList {
             if (camera !== undefined) this.#measureWorker(camera, entry.worker, now);
         }
         const walls = Array.isArray(answer.walls) ? answer.walls : [];
-        const only = this.#onWalls(walls.filter((wall) => wall !== null && typeof wall === "object"));
-        const ids = only === null ? null : [...new Set(only)];
-        this.cameras = ids?.flatMap((id) => all.find((camera) => camera.id === id) ?? []) ?? all;
-        this.missing = ids?.filter((id) => !all.some((camera) => camera.id === id)) ?? [];
+        this.all = all;
+        this.select(this.#onWalls(walls.filter((wall) => wall !== null && typeof wall === "object")));
         this.version = text(answer.version);
         this.uptime = number(answer.uptime);
         this.viewers = number(answer.viewers);
@@ -111,6 +111,13 @@ export class CameraList {
         this.isAnnounced = answer.tls?.announced === true;
         const errors = Array.isArray(answer.complaints) ? answer.complaints : [];
         this.#onList(errors.filter((error) => typeof error === "string"));
+    }
+
+    /** Chooses the cameras of the wall, in this order; null: all. @param {string[] | null} only */
+    select(only) {
+        const ids = only === null ? null : [...new Set(only)];
+        this.cameras = ids?.flatMap((id) => this.all.find((camera) => camera.id === id) ?? []) ?? this.all;
+        this.missing = ids?.filter((id) => !this.all.some((camera) => camera.id === id)) ?? [];
     }
 
     /**

@@ -61,7 +61,7 @@ export class CameraPanel {
         const id = this.#wall.selected ?? this.#list.cameras[0]?.id ?? null;
         if (id !== this.#camera) this.#plottedAt = -Infinity;
         this.#camera = id;
-        const camera = this.#list.cameras.find((entry) => entry.id === id);
+        const camera = this.#list.all.find((entry) => entry.id === id);
         if (camera === undefined) {
             this.toggle();
             return;

@@ -22,6 +22,7 @@ export const ENGLISH = {
     "tools.still": "Turn pages automatically (R)",
     "layout.title": "Layout",
     "layout.auto": "Auto",
+    "layout.drawn": "Own",
     "layout.shown": "{layout} – Layout (L)",
     "rotate.label": "Turn pages",
     "rotate.never": "never",

@@ -1,17 +1,11 @@
-// The dialog for layout, rotation, activity mark and transport.
-//
-// The layout icons follow the same rules as the wall, at its current aspect ratio.
+// The dialog for layout, rotation, activity mark and transport. Loaded when it is opened for the first time.
 
 import { t } from "./language.js";
-import { LAYOUTS, MAX_MOTION_JPEG_PANELS, gridOf, panelsOf } from "./layout.js";
+import { LAYOUTS, MAX_MOTION_JPEG_PANELS, panelsOf } from "./layout.js";
+import { layoutIcon, layoutName } from "./layout-icon.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-/** The longer side of an icon, in its own units. */
-const ICON_SIZE = 30;
 /** Seconds offered for each page, besides the current setting. */
 const ROTATIONS = [0, 10, 15, 30, 60];
-/** The icon of the automatic layout shows this many cameras. */
-const SAMPLE_CAMERAS = 6;
 
 export class LayoutChooser {
     #root;
@@ -48,14 +42,14 @@ export class LayoutChooser {
 
     /**
      * Shows the current settings; cheap when nothing changed.
-     * @param {{layout: string, rotate: number, life: boolean, transport: string, aspect: number, language: string}} now
+     * @param {{layout: string, drawn: string[], rotate: number, life: boolean, transport: string, aspect: number, language: string}} now
      */
     draw(now) {
         const key = JSON.stringify({ ...now, aspect: Math.round(now.aspect * 20) });
         if (key === this.#drawnKey || !this.#root.open) return;
         this.#drawnKey = key;
         const focused = /** @type {any} */ (document.activeElement)?.closest("#layouts input")?.value;
-        const options = LAYOUTS.map((layout) => {
+        const options = [...LAYOUTS, ...now.drawn].map((layout) => {
             const input = document.createElement("input");
             Object.assign(input, { type: "radio", name: "layout", value: layout, checked: layout === now.layout });
             input.disabled = now.transport === "mjpeg" && layout !== "auto" && panelsOf(layout, 0) > MAX_MOTION_JPEG_PANELS;
@@ -87,39 +81,4 @@ export class LayoutChooser {
     #slot(name) {
         return this.#find(`[data-slot="${name}"]`);
     }
-}
-
-/** The display name of a layout. @param {string} layout */
-export function layoutName(layout) {
-    return layout === "auto" ? t("layout.auto") : layout.replace("+", " + ");
-}
-
-/**
- * An icon of a layout on a wall of this aspect ratio.
- * @param {string} layout
- * @param {number} aspect
- * @param {number} cameras in the automatic layout
- */
-export function layoutIcon(layout, aspect, cameras = SAMPLE_CAMERAS) {
-    const { columns, rows, large } = gridOf(layout, panelsOf(layout, cameras), aspect);
-    const [width, height] = aspect >= 1 ? [ICON_SIZE, ICON_SIZE / Math.min(aspect, 2)] : [ICON_SIZE * Math.max(aspect, 0.5), ICON_SIZE];
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.setAttribute("width", String(width));
-    svg.setAttribute("height", String(height));
-    svg.setAttribute("aria-hidden", "true");
-    const addRect = (column, row, wide, high) => {
-        const rect = document.createElementNS(SVG, "rect");
-        const gap = columns > 3 || rows > 3 ? 0.4 : 0.7;
-        const sides = { x: (column * width) / columns + gap, y: (row * height) / rows + gap, width: (wide * width) / columns - gap * 2, height: (high * height) / rows - gap * 2 };
-        for (const [name, value] of Object.entries(sides)) rect.setAttribute(name, value.toFixed(2));
-        svg.append(rect);
-    };
-    addRect(0, 0, large.columns, large.rows);
-    for (let row = 0; row < rows; row += 1) {
-        for (let column = 0; column < columns; column += 1) {
-            if (row >= large.rows || column >= large.columns) addRect(column, row, 1, 1);
-        }
-    }
-    return svg;
 }

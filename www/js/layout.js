@@ -20,8 +20,12 @@ const MAX_ROWS = 14;
 /** Differences in size below this part of the wall are ignored. */
 const MIN_DIFFERENCE = 1e-4;
 
+/** Whether `layout` is a picture of the grid: its rows, each after a slash. @param {string} layout */
+export const isDrawn = (layout) => layout[0] === "/";
+
 /** Panels of `layout` on a wall of `count` cameras. @param {string} layout @param {number} count */
 export function panelsOf(layout, count) {
+    if (isDrawn(layout)) return new Set(layout.match(/[\w-]+/g)).size;
     if (layout === "auto") return Math.min(Math.max(1, count), MAX_PANELS);
     return layout.split("+").reduce((sum, panels) => sum + Number(panels), 0);
 }
@@ -29,7 +33,7 @@ export function panelsOf(layout, count) {
 /**
  * @param {object} options
  * @param {string[]} options.cameras
- * @param {string} options.layout one of `LAYOUTS`
+ * @param {string} options.layout one of `LAYOUTS`, or a picture of the grid
  * @param {number} options.page clamped
  * @param {string | null} options.enlarged show this camera alone
  * @param {number} options.aspect width of the wall divided by its height
@@ -37,17 +41,34 @@ export function panelsOf(layout, count) {
  */
 export function arrange({ cameras, layout, page, enlarged, aspect }) {
     const panels = panelsOf(layout, cameras.length);
-    const pages = Math.max(1, Math.ceil(cameras.length / panels));
+    const pages = isDrawn(layout) ? 1 : Math.max(1, Math.ceil(cameras.length / panels));
     const clamped = Math.min(Math.max(0, page), pages - 1);
     if (enlarged !== null && cameras.includes(enlarged)) {
         return { columns: 1, rows: 1, page: clamped, pages, slots: [slot(enlarged, 0, 0)] };
     }
+    if (isDrawn(layout)) return { page: 0, pages, ...drawnSlots(layout, cameras) };
     const grid = gridOf(layout, panels, aspect);
     const shown = cameras.slice(clamped * panels, (clamped + 1) * panels);
     return { columns: grid.columns, rows: grid.rows, page: clamped, pages, slots: fill(grid, shown) };
 }
 
 const slot = (camera, column, row, columns = 1, rows = 1) => ({ camera, column, row, columns, rows });
+
+/** The grid of which `layout` is a picture; what is not among `cameras` has an empty place. @param {string} layout @param {string[]} cameras */
+function drawnSlots(layout, cameras) {
+    const places = layout.slice(1).split("/").map((row) => row.split(" "));
+    /** @type {Slot[]} */
+    const slots = [];
+    places.forEach((words, row) => words.forEach((camera, column) => {
+        const isSame = (x, y) => camera !== "." && places[y]?.[x] === camera;
+        if (isSame(column - 1, row) || isSame(column, row - 1)) return;
+        let [columns, rows] = [1, 1];
+        while (isSame(column + columns, row)) columns += 1;
+        while (isSame(column, row + rows)) rows += 1;
+        slots.push(slot(cameras.includes(camera) ? camera : null, column, row, columns, rows));
+    }));
+    return { columns: places[0].length, rows: places.length, slots };
+}
 
 /** @param {Grid} grid @param {string[]} cameras @returns {Slot[]} */
 function fill({ columns, rows, large }, cameras) {

@@ -5,7 +5,6 @@ import { CameraList } from "./camera-list.js";
 import { CameraPanel } from "./camera-panel.js";
 import { showableFormats } from "./decoder.js";
 import { chooseLanguage, currentLanguage, pickLanguage, t, translate } from "./language.js";
-import { LayoutChooser } from "./layout-chooser.js";
 import { SILENT_AFTER } from "./liveness.js";
 import { Notices } from "./notices.js";
 import { Rotation } from "./rotation.js";
@@ -37,6 +36,10 @@ let configErrors = [];
 let callUps = null;
 /** @type {import("./ptz.js").Ptz | null} */
 let ptz = null;
+/** @type {import("./director.js").Director | null} */
+let director = null;
+/** @type {import("./layout-chooser.js").LayoutChooser | null} */
+let chooser = null;
 /** The settings in use, to apply only those that changed. */
 const applied = { layout: "auto", transport: "", language: "" };
 await applyLanguage();
@@ -51,6 +54,7 @@ const socket = new WallSocket(socketUrl("ws"), {
         list.refresh();
     },
     onCallUps: async (told) => {
+        void direct(told?.scene ?? null);
         if (callUps === null && told?.shown?.length + told?.marked?.length === 0 && !told.layout) return;
         const { CallUps } = await import("./call-ups.js");
         (callUps ??= new CallUps(wall, element("wall"))).take(told);
@@ -81,11 +85,16 @@ const wall = new CameraWall(element("wall"), socket, list, () => draw());
 
 const actions = {
     layout: (layout) => {
-        if (wall.allows(layout)) choose({ layout });
-        else notices.showMessage(t("notice.mjpegPanels"));
+        if (wall.allows(layout)) {
+            choose({ layout });
+            wall.chooseLayout(layout); // also if it is the choice that a tour has replaced
+        } else notices.showMessage(t("notice.mjpegPanels"));
         wall.shrink();
     },
-    layouts: () => chooser.toggle(draw),
+    layouts: async () => {
+        const { LayoutChooser } = await import("./layout-chooser.js");
+        (chooser ??= new LayoutChooser(element("layouts"), actions)).toggle(draw);
+    },
     rotate: () => choose({ rotate: settings.rotate > 0 ? 0 : settings.rotationInterval }),
     setRotation: (seconds) => choose({ rotate: seconds }),
     setActivityMark: (shown) => choose({ life: shown }),
@@ -112,7 +121,6 @@ const actions = {
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
 const panel = new CameraPanel(element("info"), list, wall, actions);
-const chooser = new LayoutChooser(element("layouts"), actions);
 for (const button of document.querySelectorAll("dialog button.dismiss")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
 }
@@ -128,6 +136,7 @@ function applySettings() {
     void applyLanguage();
     if (list.answeredAt !== null && !settings.isUnknown) socket.follow(settings.name);
     rotation.interval = settings.rotate;
+    if (director === null) void direct();
     element("wall").toggleAttribute("activity", settings.life);
     if (settings.transport !== applied.transport) {
         applied.transport = settings.transport;
@@ -139,6 +148,13 @@ function applySettings() {
         wall.chooseLayout(settings.layout);
     }
     wall.update();
+}
+
+/** Shows a scene of the agent; null: what the wall's settings say. @param {any} [scene] */
+async function direct(scene) {
+    if (director === null && !scene && settings.backAfter === 0) return;
+    const { Director } = await import("./director.js");
+    (director ??= new Director({ wall, list, settings, rotation, panel, closePanel: actions.cameraPanel })).take(scene);
 }
 
 function pollList() {
@@ -153,7 +169,7 @@ async function usePtz(act) {
 }
 
 async function snapshot() {
-    const camera = list.cameras.find(({ id }) => id === wall.selected);
+    const camera = list.all.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
     const { id, name } = camera;
     const { NotLiveError, saveSnapshot } = await import("./snapshot.js");
@@ -205,6 +221,7 @@ function draw() {
     const { layout, transport, aspect } = wall;
     chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
     if (ptz === null && list.cameras.some(({ id, maySteer }) => maySteer && id === wall.enlarged)) void usePtz(() => {});
+    chooser?.draw({ layout, drawn: settings.drawn, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
     const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;

@@ -4,7 +4,7 @@
 // A choice is valid until the wall's section changes: an installer who edits the file sees every screen
 // follow it, whatever was chosen there before.
 
-import { LAYOUTS } from "./layout.js";
+import { LAYOUTS, isDrawn } from "./layout.js";
 
 /** @import { Transport, WallSection } from "./types" */
 
@@ -12,27 +12,33 @@ import { LAYOUTS } from "./layout.js";
  * @typedef {object} Values
  * @property {string} [layout]
  * @property {number} [rotate]
+ * @property {number} [backAfter]
  * @property {boolean} [life] the activity mark
  * @property {Transport} [transport]
  */
 
 const STORAGE_KEY = "cctv.wall";
 
+/** @param {any} value */
+const seconds = (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null);
 /** Returns the value of a setting, or null for an invalid one. @type {Record<string, (value: any) => any>} */
 const PARSERS = {
-    layout: (value) => (LAYOUTS.includes(String(value)) ? String(value) : null),
-    rotate: (value) => (Number.isFinite(Number(value)) && (Number(value) === 0 || Number(value) >= 3) ? Number(value) : null),
+    layout: parseLayout,
+    rotate: seconds,
+    backAfter: seconds,
     life: (value) => (typeof value === "boolean" ? value : null),
     transport: (value) => (value === "socket" || value === "mjpeg" ? value : null),
 };
 /** @type {Required<Values>} */
-const DEFAULTS = { layout: "auto", rotate: 0, life: true, transport: "socket" };
+const DEFAULTS = { layout: "auto", rotate: 0, backAfter: 0, life: true, transport: "socket" };
 /** Seconds for each page if rotation is switched on without an interval. */
 const DEFAULT_ROTATION = 15;
 
 export class Settings {
     /** The wall this page shows; empty for the unnamed one. */
     name;
+    /** What a tour shows in the place of the wall's cameras. @type {{cameras: string[] | null} | null} */
+    directed = null;
     /** Whether cameras.toml has no wall of that name. */
     isUnknown = false;
 
@@ -64,8 +70,12 @@ export class Settings {
 
     /** @returns {string} */
     get layout() { return this.#get("layout"); }
+    /** The picture of the grid in cameras.toml, if there is one. */
+    get drawn() { return [this.#fromFile.layout ?? ""].filter(isDrawn); }
     /** Seconds for each page of cameras; 0: pages do not turn. @returns {number} */
     get rotate() { return this.#get("rotate"); }
+    /** Seconds without a touch until the page goes back to the wall; 0: never. @returns {number} */
+    get backAfter() { return this.#get("backAfter"); }
     /** Whether live tiles have the activity mark. @returns {boolean} */
     get life() { return this.#get("life"); }
     /** @returns {Transport} */
@@ -74,7 +84,7 @@ export class Settings {
     /** Show only these, in this order; null: all. @returns {string[] | null} */
     get cameras() {
         const given = this.#url.get("cameras")?.split(",").filter((id) => id !== "");
-        return given ?? this.#fromFile.cameras ?? null;
+        return given ?? (this.directed ?? this.#fromFile).cameras ?? null;
     }
 
     /** BCP 47 tags, best first. @returns {readonly string[]} */
@@ -102,7 +112,7 @@ export class Settings {
             if (this.#fingerprint !== null) this.#chosen = {};
         }
         this.#fingerprint = fingerprint;
-        this.#fromFile = valid({ layout: section.layout, rotate: section.rotate, life: section.sign_of_life });
+        this.#fromFile = valid({ layout: section.layout, rotate: section.rotate, backAfter: section.back_after, life: section.sign_of_life });
         if (Array.isArray(section.cameras)) this.#fromFile.cameras = section.cameras.filter((id) => typeof id === "string");
         if (typeof section.language === "string") this.#fromFile.language = section.language;
         this.#save();
@@ -127,6 +137,12 @@ export class Settings {
             // A kiosk without storage starts from URL and file each time.
         }
     }
+}
+
+/** The name of a layout, or a picture of the grid as one text; null for neither. @param {unknown} value */
+export function parseLayout(value) {
+    const layout = Array.isArray(value) ? `/${value.join("/")}` : String(value);
+    return LAYOUTS.includes(layout) || isDrawn(layout) ? layout : null;
 }
 
 /** @param {string} name */

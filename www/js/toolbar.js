@@ -1,7 +1,7 @@
 // The bar above the wall: controls, layout, and how many cameras are live.
 
 import { t, duration } from "./language.js";
-import { layoutIcon, layoutName } from "./layout-chooser.js";
+import { layoutIcon, layoutName } from "./layout-icon.js";
 import { SILENT_AFTER } from "./liveness.js";
 
 export class Toolbar {

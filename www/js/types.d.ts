@@ -157,9 +157,11 @@ export interface StreamFacts {
 export interface WallSection {
     /** Empty for the unnamed wall. */
     name?: string;
-    layout?: string | null;
+    /** A word, or the rows of a picture of the grid. */
+    layout?: string | string[] | null;
     cameras?: string[] | null;
     rotate?: number | null;
+    back_after?: number | null;
     language?: string | null;
     sign_of_life?: boolean | null;
 }

@@ -33,6 +33,10 @@ export class CameraWall {
     zoom = null;
     /** Cameras that the agent brings to the front; a person's choice goes before. @type {string[]} */
     called = [];
+    /** The layout of a step of a tour, or null; a person's choice ends it. @type {string | null} */
+    directed = null;
+    /** Whether the screen is meant to be off: nothing is shown and requested. */
+    isDark = false;
     /** Called when a person puts them away. */
     onPutAway = () => {};
     history = new History();
@@ -83,7 +87,7 @@ export class CameraWall {
 
     /** The layout in use: Motion JPEG limits the panels to the browser's connections. */
     get layout() {
-        const layout = this.#calledLayout ?? this.#chosenLayout;
+        const layout = this.#calledLayout ?? this.directed ?? this.#chosenLayout;
         const panels = panelsOf(layout, this.#list.cameras.length);
         return this.transport === "mjpeg" && panels > MAX_MOTION_JPEG_PANELS ? String(MAX_MOTION_JPEG_PANELS) : layout;
     }
@@ -96,7 +100,7 @@ export class CameraWall {
     /** Sets the layout and ends the view of one camera alone. @param {string} layout one of `LAYOUTS` */
     chooseLayout(layout) {
         this.#chosenLayout = layout;
-        this.enlarged = null;
+        this.directed = this.enlarged = null;
         this.putAway();
         this.arrange();
     }
@@ -107,6 +111,11 @@ export class CameraWall {
         this.called = cameras;
         this.#calledLayout = layout;
         this.arrange();
+    }
+
+    /** Whether a camera of this wall is brought to the front. */
+    get isCalled() {
+        return this.called.some((id) => this.#facts(id) !== undefined);
     }
 
     /** Puts away what the agent brings to the front; returns whether it does. */
@@ -228,10 +237,11 @@ export class CameraWall {
 
     /** Puts every tile in its slot; tiles whose camera stays keep their picture. */
     arrange() {
-        const ids = this.#list.cameras.map(({ id }) => id);
+        const ids = this.isDark ? [] : this.#list.cameras.map(({ id }) => id);
         if (this.enlarged !== null && !ids.includes(this.enlarged)) this.enlarged = null;
-        this.history.retain(ids);
-        const called = this.enlarged === null ? this.called.filter((id) => ids.includes(id)) : [];
+        this.history.retain(this.#list.all.map(({ id }) => id));
+        // Also one that is not in this step of a tour.
+        const called = this.enlarged === null && !this.isDark ? this.called.filter((id) => this.#facts(id) !== undefined) : [];
         const isCalled = called.length > 0;
         // Alone, or in a grid of 2 by 2 or 3 by 3.
         const grid = called.length > 4 ? "9" : called.length > 1 ? "4" : "1";
@@ -313,7 +323,7 @@ export class CameraWall {
     }
 
     #facts(camera) {
-        return this.#list.cameras.find(({ id }) => id === camera);
+        return this.#list.all.find(({ id }) => id === camera);
     }
 
     /** Requests what is on the screen; a hidden page requests nothing. */

@@ -30,6 +30,7 @@ fn base() -> Vec<(String, Vec<Setting>)> {
                     ("password", "'p'"),
                 ]);
             }
+            "[[wall.at]]" => *lines = settings(&[("from", "'01:00'"), ("to", "'02:00'"), ("screen", "'off'")]),
             "[[camera]]" => *lines = settings(&[("id", "'yard'"), ("ip", "'10.0.0.1'")]),
             _ => {}
         }
@@ -61,6 +62,7 @@ fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     let replaced = match (section.head().as_str(), row.name()) {
         ("[[camera]]", "url" | "snapshot_url") => "ip",
         ("[[user]]", "token") => "password",
+        ("[[wall.at]]", "wall") => "screen",
         ("[defaults]" | "[template.NAME]" | "[[camera]]" | "[[recorder]]" | "[mqtt]", "password_file") => "password",
         (_, name) => name,
     };
@@ -86,6 +88,9 @@ fn samples(row: &dyn Row) -> Vec<String> {
             [from, to].into_iter().chain(zero).collect()
         }
         Shape::OneOf(words) => words.iter().map(|word| format!("{word:?}")).collect(),
+        Shape::WordOrRows { words, example } => {
+            words.iter().map(|word| format!("{word:?}")).chain([example.to_owned()]).collect()
+        }
         Shape::Text { example, .. } => vec![format!("{example:?}")],
         // The base file has channel 3.
         Shape::Names { .. } => vec!["{ 3 = 'Gate' }".into()],
@@ -111,6 +116,10 @@ fn mistakes(key: &str, shape: &Shape) -> Vec<(String, String)> {
             [from - 0.5, to + 0.5].map(|number| (number.to_string(), format!("{key} is {number}; {right}"))).to_vec()
         }
         Shape::OneOf(words) => words.iter().map(|word| ("'neither'".to_owned(), format!("{word:?}"))).collect(),
+        Shape::WordOrRows { words, example } => {
+            let mistakes = words.iter().map(|word| ("'neither'".to_owned(), format!("{word:?}")));
+            mistakes.chain([("true".to_owned(), format!("or rows like {example}"))]).collect()
+        }
         Shape::Text { longest, example, .. } => {
             let right = format!("{key} is a whole number; write a text in quotation marks, like {example:?}");
             let too_long = longest
@@ -253,6 +262,7 @@ fn shipped_file_explains_every_key_with_its_range_and_shows_its_default() {
         let missing: Vec<String> = match row.shape() {
             Shape::Number { from, to, .. } => vec![from, to],
             Shape::OneOf(words) => words.into_iter().map(str::to_owned).collect(),
+            Shape::WordOrRows { words, .. } => words.iter().copied().map(str::to_owned).collect(),
             _ => Vec::new(),
         };
         let missing: Vec<_> = missing.into_iter().filter(|word| !words.contains(&word.as_str())).collect();

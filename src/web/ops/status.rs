@@ -12,6 +12,7 @@ use crate::web::{
     reasons,
     stream::frame::unix_now,
     visitor::{Visitor, proxy_mistakes},
+    wall::scene::{Scene, Until},
 };
 use crate::{
     account::{Credential, Seen},
@@ -78,6 +79,7 @@ pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor, principal: &Pr
             "outcome": reload.outcome,
         },
         "walls": web.walls.as_json(principal),
+        "scenes": scenes(web, principal),
         "cameras": cameras,
     });
     if !principal.rights().details {
@@ -114,6 +116,23 @@ pub fn users(web: &Web) -> Response {
         })
     };
     Response::json(200, &json!({ "users": web.users.overview().into_iter().map(user).collect::<Vec<_>>() }))
+}
+
+/// What walls show in the place of their settings.
+fn scenes(web: &Web, principal: &Principal) -> Value {
+    let now = Instant::now();
+    let seen = web.scenes.all().into_iter().filter(|(name, _)| web.walls.view(name, principal).is_some());
+    seen.map(|(name, scene)| json!({ "name": name, "scene": scene.as_json(principal, now) })).collect()
+}
+
+/// The walls that are dark because a timetable says so, and until when.
+fn dark(web: &Web, principal: &Principal) -> Value {
+    let now = Instant::now();
+    let is_dark = |(name, scene): &(String, Scene)| {
+        scene.is_off && !web.call_ups.of(name, now).is_lit() && web.walls.view(name, principal).is_some()
+    };
+    let dark = web.scenes.all().into_iter().filter(is_dark);
+    dark.map(|(name, scene)| json!({ "wall": name, "until": scene.until.map(Until::time) })).collect()
 }
 
 /// The mistakes in the configuration, which are details, and those of the proxy that passed this
@@ -298,6 +317,7 @@ pub fn health(web: &Web, principal: Option<&Principal>) -> Response {
         let cameras = web.cameras(principal);
         body["cameras"] = json!(cameras.channels().len());
         body["viewers"] = json!(web.viewers());
+        body["dark"] = dark(web, principal);
         let overdue_supervisors = cameras.overdue_supervisors(web.limits.heartbeat_late, now);
         if overdue_supervisors.is_empty() {
             return health_response(ok, &body);

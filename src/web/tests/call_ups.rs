@@ -11,7 +11,8 @@ use super::{
 use crate::{
     account::{Account, Credential, Rights, Seen, WithoutLogin, token_hash::TokenHash},
     camera::CameraId,
-    config::{Wall, Walls},
+    config::{Layout, Wall, Walls},
+    web::{Cause, Place, Scene as Shown, Until},
 };
 
 /// Runs `story` with a wall `hall` that shows `gate` alone; the wall without a name shows all.
@@ -20,7 +21,7 @@ fn with_walls(story: impl AsyncFnOnce(&Scene)) {
         |_| {},
         async |scene| {
             let gate = CameraId::new("gate").unwrap();
-            let hall = Wall { cameras: Some(vec![gate]), layout: Some("4"), ..Wall::default() };
+            let hall = Wall { cameras: Some(vec![gate]), layout: Some(Layout::Word("4")), ..Wall::default() };
             let named = BTreeMap::from([("hall".to_owned(), hall)]);
             scene.web.walls.set(Walls { standard: Wall::default(), named });
             story(scene).await;
@@ -59,7 +60,9 @@ fn wall_tells_what_it_was_told_and_why_until_it_is_given_back() {
         let before = state(scene, "/api/walls/hall").await;
         assert_eq!(
             before,
-            json!({ "name": "hall", "cameras": ["gate"], "layout": { "layout": "4" }, "shown": [], "marked": [] })
+            json!({
+                "name": "hall", "cameras": ["gate"], "layout": { "layout": "4" }, "shown": [], "marked": [], "why": "file"
+            })
         );
         let shown = post(scene, "/api/walls/hall/show", json!({ "camera": "gate", "seconds": 20 })).await;
         assert_eq!(shown.status, 200, "{}", shown.text());
@@ -69,7 +72,7 @@ fn wall_tells_what_it_was_told_and_why_until_it_is_given_back() {
         assert_eq!((cameras(&now["shown"]), cameras(&now["marked"])), (vec!["gate"], vec!["gate"]));
         let seconds = now["shown"][0]["seconds"].as_f64().unwrap();
         assert!((10.0..=20.0).contains(&seconds) && now["shown"][0]["by"] == "127.0.0.1", "{now}");
-        assert_eq!(now["layout"]["layout"], "1+5");
+        assert_eq!((&now["layout"]["layout"], &now["why"]), (&json!("1+5"), &json!("call_up")));
         assert!(state(scene, "/api/wall").await["shown"].as_array().unwrap().is_empty(), "another wall");
 
         // The wall without a name, and an order without parameters.
@@ -165,5 +168,63 @@ fn page_hears_what_its_wall_is_told_and_nothing_of_another() {
         assert_eq!(cameras(&late.next_message().await["wall"]["marked"]), ["gate"]);
         late.say(json!({ "wall": "no wall" })).await;
         assert_eq!(late.next_message().await, json!({ "error": "wall must be the name of a wall, or an empty text" }));
+    });
+}
+
+#[test]
+fn page_and_others_hear_which_step_of_its_tour_a_wall_shows() {
+    with_walls(async |scene| {
+        let mut page = Page::wall(scene).await;
+        page.say(json!({ "wall": "hall" })).await;
+        assert_eq!(page.next_message().await, json!({ "wall": { "shown": [], "marked": [] } }));
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let cameras = Some(vec![CameraId::new("gate").unwrap()]);
+        let place = Some(Place { step: 2, of: 3, until });
+        let step = Shown { layout: Some(Layout::Word("1+5")), cameras, place, ..Shown::of(Cause::Tour) };
+        scene.web.scenes.set(BTreeMap::from([("hall".to_owned(), step.clone())]));
+        let told = page.next_message().await["wall"]["scene"].clone();
+        let seconds = told["seconds"].as_f64().unwrap();
+        assert!((10.0..=20.0).contains(&seconds), "{told}");
+        let mut rest = told.clone();
+        rest.as_object_mut().unwrap().remove("seconds");
+        assert_eq!(
+            rest,
+            json!({
+                "by": "tour", "wall": null, "screen": "on", "until": null, "until_day": null,
+                "layout": "1+5", "cameras": ["gate"], "step": 2, "steps": 3
+            })
+        );
+        let now = state(scene, "/api/walls/hall").await;
+        assert_eq!(
+            (&now["why"], &now["scene"]["step"], &now["scene"]["by"]),
+            (&json!("tour"), &json!(2), &json!("tour"))
+        );
+        assert_eq!(state(scene, "/api/wall").await["why"], "file");
+
+        // The same again is told to nobody.
+        scene.web.scenes.set(BTreeMap::from([("hall".to_owned(), step)]));
+        scene.web.scenes.set(BTreeMap::new());
+        assert_eq!(page.next_message().await, json!({ "wall": { "shown": [], "marked": [] } }));
+    });
+}
+
+#[test]
+fn screen_that_is_off_is_told_as_meant_and_is_healthy() {
+    with_walls(async |scene| {
+        let until = Some(Until { minute: 360, weekday: None });
+        let off = Shown { is_off: true, until, ..Shown::of(Cause::Timetable) };
+        scene.web.scenes.set(BTreeMap::from([("hall".to_owned(), off)]));
+        let now = state(scene, "/api/walls/hall").await;
+        assert_eq!(
+            (&now["why"], &now["scene"]["screen"], &now["scene"]["until"]),
+            (&json!("timetable"), &json!("off"), &json!("06:00"))
+        );
+        let health = state(scene, "/healthz").await;
+        assert_eq!((&health["ok"], &health["dark"]), (&json!(true), &json!([{ "wall": "hall", "until": "06:00" }])));
+        let told = state(scene, "/api/cameras").await["scenes"].clone();
+        assert_eq!((&told[0]["name"], &told[0]["scene"]["screen"]), (&json!("hall"), &json!("off")));
+        post(scene, "/api/walls/hall/show", json!({ "camera": "gate" })).await;
+        assert_eq!(state(scene, "/api/walls/hall").await["why"], "call_up");
+        assert_eq!(state(scene, "/healthz").await["dark"], json!([]), "it is lit");
     });
 }

@@ -10,7 +10,7 @@ use crate::web::{
     admission::{identification::Identification, principal::Principal},
     http::response::Response,
     visible_cameras::VisibleCameras,
-    wall::{order::Order, wall_settings::WallView},
+    wall::{order::Order, scene::Scene, wall_settings::WallView},
 };
 use crate::{
     call_ups::{CallUp, CallUps, Emphasis, MAX_TIME, USUAL_TIME, WallCallUps},
@@ -29,8 +29,9 @@ pub fn state(web: &Web, name: &str, principal: &Principal) -> Response {
 
 fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> Value {
     let now = Instant::now();
-    let told = web.call_ups.of(name, now);
-    let mut state = call_ups(&told, principal, now);
+    let told = Told::of(web, name, now);
+    let mut state = told.as_json(principal, now);
+    state["why"] = json!(told.why());
     state["name"] = json!(name);
     state["cameras"] = json!(wall.cameras);
     if let Some(object) = state.as_object_mut() {
@@ -39,8 +40,39 @@ fn wall_state(web: &Web, name: &str, wall: &WallView, principal: &Principal) -> 
     state
 }
 
-/// What a wall is told, as far as `principal` may see the cameras. `seconds` is the time that is left.
-pub fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
+/// What a wall is told: by somebody, and by its timetable and tour.
+#[derive(PartialEq)]
+pub struct Told {
+    call_ups: WallCallUps,
+    scene: Option<Scene>,
+}
+
+impl Told {
+    /// What the wall `name` is told at `now`.
+    pub fn of(web: &Web, name: &str, now: Instant) -> Self {
+        Self { call_ups: web.call_ups.of(name, now), scene: web.scenes.of(name) }
+    }
+
+    /// It, as far as `principal` may see the cameras. `seconds` is the time that is left.
+    pub fn as_json(&self, principal: &Principal, now: Instant) -> Value {
+        let mut value = call_ups(&self.call_ups, principal, now);
+        if let Some(scene) = &self.scene {
+            value["scene"] = scene.as_json(principal, now);
+        }
+        value
+    }
+
+    /// What decides which cameras are shown.
+    fn why(&self) -> &'static str {
+        match &self.scene {
+            _ if self.call_ups.is_lit() => "call_up",
+            Some(scene) => scene.cause.as_str(),
+            None => "file",
+        }
+    }
+}
+
+fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
     let left = |until: Instant| (until.saturating_duration_since(now).as_secs_f64() * 10.0).ceil() / 10.0;
     let of = |is_shown: bool| {
         let seen = |call_up: &&CallUp| {

@@ -80,9 +80,9 @@ fn wall_name(value: &Value) -> Result<String, String> {
     name.map(str::to_owned).ok_or_else(|| "wall must be the name of a wall, or an empty text".to_owned())
 }
 
-/// What the page's wall is told to bring to the front.
-pub fn wall(call_ups: &Value) -> String {
-    json!({ "wall": call_ups }).to_string()
+/// What the page's wall shows.
+pub fn wall(told: &Value) -> String {
+    json!({ "wall": told }).to_string()
 }
 
 /// Who steers a camera of the page.

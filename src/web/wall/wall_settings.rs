@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::web::admission::principal::Principal;
 use crate::{
     camera::CameraId,
-    config::{Wall, Walls},
+    config::{Layout, Wall, Walls},
     sync::Mutex,
 };
 
@@ -24,46 +24,59 @@ impl WallSettings {
     pub(in crate::web) fn view(&self, name: &str, principal: &Principal) -> Option<WallView> {
         let walls = self.0.lock();
         let wall = if name.is_empty() { &walls.standard } else { walls.named.get(name)? };
-        let cameras = match (visible(wall, principal), name) {
-            (Some(cameras), _) => cameras.map(|cameras| cameras.into_iter().map(str::to_owned).collect()),
+        let cameras = match (visible(wall.all_cameras(), principal), name) {
+            (Some(cameras), _) => cameras,
             (None, "") => None,
             (None, _) => return None,
         };
-        Some(WallView { layout: wall.layout, cameras })
+        Some(WallView { layout: wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)), cameras })
     }
 
     /// The wall without a name comes first; `null` leaves the choice to the page. Cameras that `principal`
     /// may not see are left out, and so are walls of no others.
     pub(in crate::web) fn as_json(&self, principal: &Principal) -> Value {
         let walls = self.0.lock();
-        let standard = std::iter::once(wall_json("", &walls.standard, visible(&walls.standard, principal).flatten()));
-        let named =
-            walls.named.iter().filter_map(|(name, wall)| Some(wall_json(name, wall, visible(wall, principal)?)));
-        standard.chain(named).collect()
+        let own = |wall: &Wall| visible(wall.cameras.clone(), principal).flatten();
+        let standard = wall_json("", &walls.standard, own(&walls.standard), principal);
+        let named = walls.named.iter().filter_map(|(name, wall)| {
+            let _some = visible(wall.all_cameras(), principal)?;
+            Some(wall_json(name, wall, own(wall), principal))
+        });
+        std::iter::once(standard).chain(named).collect()
     }
 }
 
 /// One wall, as a principal sees it.
 pub struct WallView {
-    /// As the configuration says; `None` leaves it to the page.
-    pub layout: Option<&'static str>,
+    /// A word, or rows in which cameras of others have no place; `None` leaves it to the page.
+    pub layout: Option<Value>,
     /// Those that the principal may see; `None`: all.
     pub cameras: Option<Vec<String>>,
 }
 
-/// The cameras of `wall` that `principal` may see, if the wall names any; `None` if it names only others.
-fn visible<'a>(wall: &'a Wall, principal: &Principal) -> Option<Option<Vec<&'a str>>> {
-    let Some(ids) = &wall.cameras else { return Some(None) };
-    let seen: Vec<_> = ids.iter().map(CameraId::as_str).filter(|id| principal.sees(id)).collect();
+/// Those of `cameras` that `principal` may see, if any are named; `None` if they are all others.
+fn visible(cameras: Option<Vec<CameraId>>, principal: &Principal) -> Option<Option<Vec<String>>> {
+    let Some(ids) = cameras else { return Some(None) };
+    let seen: Vec<_> = ids.iter().filter(|id| principal.sees(id.as_str())).map(CameraId::to_string).collect();
     (ids.is_empty() || !seen.is_empty()).then_some(Some(seen))
 }
 
-fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<&str>>) -> Value {
+/// A word, or rows in which the cameras that `principal` may not see have no place; `None` if it sees none of them.
+pub fn layout_json(layout: &Layout, principal: &Principal) -> Option<Value> {
+    let sees = |camera: &CameraId| principal.sees(camera.as_str());
+    match layout {
+        Layout::Word(word) => Some(json!(word)),
+        Layout::Drawn(grid) => grid.cameras().iter().any(sees).then(|| json!(grid.rows(sees))),
+    }
+}
+
+fn wall_json(name: &str, wall: &Wall, cameras: Option<Vec<String>>, principal: &Principal) -> Value {
     json!({
         "name": name,
-        "layout": wall.layout,
+        "layout": wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)),
         "cameras": cameras,
         "rotate": wall.rotate,
+        "back_after": wall.back_after,
         "language": wall.language,
         "sign_of_life": wall.sign_of_life,
     })
@@ -81,7 +94,7 @@ mod tests {
 
     fn wall(cameras: &[&str]) -> Wall {
         let ids = cameras.iter().map(|id| CameraId::new(id).unwrap()).collect();
-        Wall { layout: Some("1+5"), cameras: Some(ids), ..Wall::default() }
+        Wall { layout: Some(Layout::Word("1+5")), cameras: Some(ids), ..Wall::default() }
     }
 
     #[test]
@@ -94,6 +107,20 @@ mod tests {
             (&json[1]["name"], &json[1]["layout"], &json[1]["cameras"]),
             (&json!("hall"), &json!("1+5"), &json!(["gate"]))
         );
+    }
+
+    #[test]
+    fn cameras_of_others_have_no_place_in_a_picture_of_the_grid() {
+        let text = "[[camera]]\nid='gate'\nip='10.0.0.1'\n[[camera]]\nid='vault'\nip='10.0.0.2'\n\
+                    [wall]\nlayout=['vault']\n[wall.hall]\nlayout=['gate vault', 'gate vault']\n";
+        let no_files = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+        let walls = WallSettings::default();
+        walls.set(crate::config::parse(text, std::path::Path::new("c"), &no_files).unwrap().walls);
+        let all = walls.as_json(&principal(Seen::All));
+        assert_eq!(all[1]["layout"], json!(["gate vault", "gate vault"]));
+        let json = walls.as_json(&principal(Seen::Only(["gate".to_owned()].into())));
+        assert_eq!((&json[0]["layout"], &json[0]["cameras"]), (&Value::Null, &Value::Null));
+        assert_eq!((&json[1]["layout"], &json[1]["cameras"]), (&json!(["gate .", "gate ."]), &json!(["gate"])));
     }
 
     #[test]
