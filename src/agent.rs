@@ -236,7 +236,7 @@ impl Agent {
                     self.watchdog.ready();
                 }
                 Event::Announced(announcement) => self.cameras.on_announcement(*announcement, Instant::now()),
-                Event::Input(input) => self.automation.take(&input, Instant::now()),
+                Event::Input(input) => self.automation.take(&input, self.director.minute(), Instant::now()),
                 Event::Log(now) => {
                     if logging::flush(now) {
                         log_rest.set_after(LOG_PAUSE);
@@ -251,7 +251,7 @@ impl Agent {
                     self.look_at_network(now);
                     self.web.users.tick(now);
                     self.cameras.tick(now);
-                    self.automation.tick(now);
+                    self.automation.tick(self.director.minute(), now);
                     if self.cameras.has_grown(&self.config) {
                         self.apply(self.config.clone());
                     }

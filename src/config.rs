@@ -96,7 +96,7 @@ pub use layout::Layout;
 pub use limits::Limits;
 pub use mqtt::Mqtt;
 pub use reference::reference;
-pub use rule::{Rule, RuleAction, Trigger};
+pub use rule::{Hours, Rule, RuleAction, Trigger};
 pub use server::Server;
 pub use timetable::{Entry, Shows, boundaries};
 pub use tls::Tls;

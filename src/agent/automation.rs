@@ -75,8 +75,9 @@ impl Automation {
         }
     }
 
-    /// Applies the rules to `input`.
-    pub fn take(&mut self, input: &Input, now: Instant) {
+    /// Applies the rules to `input`; `minute` is that of the day by a clock at the wall, `None`: nobody knows.
+    pub fn take(&mut self, input: &Input, minute: Option<u16>, now: Instant) {
+        self.rules.set_minute(minute);
         match input {
             Input::Happened(happened) => {
                 if let Some(bridge) = &self.bridge {
@@ -88,8 +89,10 @@ impl Automation {
         }
     }
 
-    /// Looks at the pictures, and keeps up what lasts; to be called about once a second.
-    pub fn tick(&mut self, now: Instant) {
+    /// Looks at the pictures, and keeps up what lasts; to be called about once a second. `minute` as for
+    /// [`take`](Self::take).
+    pub fn tick(&mut self, minute: Option<u16>, now: Instant) {
+        self.rules.set_minute(minute);
         let channels = self.hub.channels();
         let states = channels.iter().map(|channel| (channel.id().clone(), channel.state()));
         for (camera, event) in self.pictures.tick(states, now) {

@@ -46,7 +46,8 @@ impl Director {
     /// Blocks on the disk while it reads the time zone, if there is a timetable.
     pub fn set(&mut self, config: &Config, now: Instant) {
         let has_timetable = named(&config.walls).any(|(_, wall)| !wall.entries.is_empty());
-        self.set_zone(if has_timetable { Zone::of_machine() } else { Ok(Zone::Utc) });
+        let has_hours = config.rules.iter().any(|rule| rule.hours.is_some());
+        self.set_zone(if has_timetable || has_hours { Zone::of_machine() } else { Ok(Zone::Utc) });
         let mut tours = BTreeMap::new();
         for (name, wall) in named(&config.walls) {
             let is_same = named(&self.walls).any(|(other, before)| other == name && before == wall);
@@ -65,7 +66,7 @@ impl Director {
             Ok(zone) => (zone, None),
             Err(wrong) => (
                 Zone::Utc,
-                Some(format!("the timetables of walls go by UTC, because the time zone is not known: {wrong}")),
+                Some(format!("timetables and rules go by UTC, because the time zone is not known: {wrong}")),
             ),
         };
         if let Some(complaint) = complaint.as_ref().filter(|complaint| self.complaint.as_ref() != Some(complaint)) {
@@ -79,12 +80,16 @@ impl Director {
         self.complaint.clone().into_iter()
     }
 
+    /// The minute of the day by a clock at the wall, 0 to 1439; `None`: the clock of this machine is not set.
+    pub fn minute(&self) -> Option<u16> {
+        let unix = unix_now();
+        (unix >= EARLIEST).then(|| self.zone.at(unix).minute)
+    }
+
     /// Lets `web` tell the pages what their walls show at `now`. Cheap if nothing has changed.
     pub fn tick(&mut self, hub: &Hub, web: &Web, now: Instant) {
         let is_live = |camera: &CameraId| hub.channel(camera.as_str()).is_some_and(|channel| channel.shown().is_live());
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let unix = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-        let scenes = self.scenes(is_live, now, unix);
+        let scenes = self.scenes(is_live, now, unix_now());
         self.log_timetables(&scenes);
         web.scenes.set(scenes);
     }
@@ -159,6 +164,12 @@ impl Director {
 /// All walls with their names; the wall without a name comes first.
 fn named(walls: &Walls) -> impl Iterator<Item = (&str, &Wall)> {
     std::iter::once(("", &walls.standard)).chain(walls.named.iter().map(|(name, wall)| (name.as_str(), wall)))
+}
+
+/// Seconds since 1970; 0 while the clock is before that.
+fn unix_now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

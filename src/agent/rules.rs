@@ -22,6 +22,8 @@ pub struct RuleEngine {
     /// All walls with the cameras on them; `None`: all cameras.
     walls: Vec<(String, Option<Vec<CameraId>>)>,
     followed: Vec<Followed>,
+    /// The minute of the day by a clock at the wall; `None`: nobody knows.
+    minute: Option<u16>,
 }
 
 /// Something that lasts, and the rule for it.
@@ -42,6 +44,16 @@ impl RuleEngine {
             self.rules.clone_from(&config.rules);
             self.followed.clear();
         }
+    }
+
+    /// Sets the minute of the day by a clock at the wall, 0 to 1439; `None`: nobody knows, so rules apply at any time.
+    pub fn set_minute(&mut self, minute: Option<u16>) {
+        self.minute = minute;
+    }
+
+    /// Whether `rule` applies at this time of day.
+    fn applies(&self, rule: &Rule) -> bool {
+        rule.hours.zip(self.minute).is_none_or(|(hours, minute)| hours.contain(minute))
     }
 
     /// Whether a rule waits for `event` of `camera`.
@@ -102,7 +114,7 @@ impl RuleEngine {
     /// A message with this `topic` has come.
     pub fn on_message(&self, topic: &str, call_ups: &CallUps, now: Instant) {
         let is_meant = |rule: &Rule| rule.on.iter().any(|on| matches!(on, Trigger::Mqtt(wanted) if wanted == topic));
-        for (index, _) in self.rules.iter().enumerate().filter(|(_, rule)| is_meant(rule)) {
+        for (index, _) in self.rules.iter().enumerate().filter(|(_, rule)| is_meant(rule) && self.applies(rule)) {
             self.carry_out(index, None, topic, call_ups, now);
         }
     }
@@ -127,7 +139,7 @@ impl RuleEngine {
                 _ => None,
             })
         };
-        let rules = self.rules.iter().enumerate();
+        let rules = self.rules.iter().enumerate().filter(|(_, rule)| self.applies(rule));
         rules.filter_map(|(index, rule)| Some((index, event_of(rule)?))).collect()
     }
 
@@ -239,6 +251,23 @@ mod tests {
         assert_eq!((told.emphasis, told.by.as_str()), (Emphasis::Sounded, "mqtt:house/bell"));
         assert_eq!(engine.mqtt_topics(), ["house/bell"]);
         assert!(!engine.wants(&id("yard"), CameraEvent::is_of_camera));
+    }
+
+    #[test]
+    fn rule_with_hours_applies_within_them_and_whenever_nobody_knows_the_time() {
+        let mut engine = engine(
+            "[[rule]]\non=['gate:motion', 'gate:lost', 'mqtt:a']\ncamera='gate'\nwall='hall'\nfrom='22:00'\nto='06:00'",
+        );
+        let (call_ups, now) = (CallUps::default(), Instant::now());
+        for (minute, is_shown) in [(Some(12 * 60), false), (Some(23 * 60), true), (Some(360), false), (None, true)] {
+            engine.set_minute(minute);
+            engine.on_occurrence(&motion("gate", Phase::Momentary), &call_ups, now);
+            assert_eq!(call_ups.clear("hall", None, now) > 0, is_shown, "motion at {minute:?}");
+            engine.on_picture(&id("gate"), &CameraEvent::Lost, &call_ups, now);
+            assert_eq!(call_ups.clear("hall", None, now) > 0, is_shown, "lost at {minute:?}");
+            engine.on_message("a", &call_ups, now);
+            assert_eq!(call_ups.clear("hall", None, now) > 0, is_shown, "message at {minute:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use toml::{Spanned, de::DeValue};
 pub use super::rule_keys::RuleAction;
 use super::{
     diagnostics::Diagnostics,
-    rule_keys::{DO, ON, RULE_CAMERA, RULE_SECONDS, RULE_WALL},
+    rule_keys::{DO, ON, RULE_CAMERA, RULE_FROM, RULE_SECONDS, RULE_TO, RULE_WALL},
     section::{Located, Section},
     suggest,
     wall::Walls,
@@ -36,6 +36,25 @@ pub struct Rule {
     /// `None`: every wall that shows the camera.
     pub wall: Option<String>,
     pub time: Duration,
+    /// `None`: at any time.
+    pub hours: Option<Hours>,
+}
+
+/// A part of the day, by a clock at the wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// Minutes since midnight, 0 to 1439.
+    pub from: u16,
+    /// Minutes since midnight, 0 to 1440, and not `from`; less than `from`: of the next day.
+    pub to: u16,
+}
+
+impl Hours {
+    /// Whether a clock that shows `minute` (0 to 1439) is within.
+    pub fn contain(self, minute: u16) -> bool {
+        let Self { from, to } = self;
+        if from < to { (from..to).contains(&minute) } else { minute >= from || minute < to }
+    }
 }
 
 /// What a rule waits for.
@@ -105,7 +124,25 @@ fn rule(section: &Section<'_>, around: &Surroundings<'_>, diagnostics: &mut Diag
     let action = section.one_of(&DO, diagnostics).map_or(DO.default, |located| located.value);
     let seconds = section.whole_or_default(&RULE_SECONDS, diagnostics);
     let wall = wall.map(|(name, _)| name.to_owned());
-    (!on.is_empty()).then(|| Rule { on, action, camera, wall, time: Duration::from_secs(seconds) })
+    let hours = hours(section, diagnostics);
+    (!on.is_empty()).then(|| Rule { on, action, camera, wall, time: Duration::from_secs(seconds), hours })
+}
+
+fn hours(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Hours> {
+    let (from, to) = (section.parsed(&RULE_FROM, diagnostics), section.parsed(&RULE_TO, diagnostics));
+    match (section.key_at(&RULE_FROM), section.key_at(&RULE_TO)) {
+        (Some(at), None) if section.lacks(&[&RULE_TO]) => {
+            section.report(at, "from needs to, like \"06:00\"", diagnostics)
+        }
+        (None, Some(at)) if section.lacks(&[&RULE_FROM]) => {
+            section.report(at, "to needs from, like \"22:00\"", diagnostics);
+        }
+        (_, Some(at)) if from.is_some() && from == to => {
+            section.report(at, "from and to are the same; leave both out for the whole day", diagnostics);
+        }
+        _ => {}
+    }
+    Some(Hours { from: from?, to: to? })
 }
 
 /// Reads `on`, a text or a list of texts.
@@ -219,9 +256,10 @@ mod tests {
             camera: None,
             wall: None,
             time: Duration::from_secs(30),
+            hours: None,
         };
         assert_eq!(rule, usual);
-        let text = "on = ['*:lost', 'mqtt:house/bell']\ndo = 'sound'\ncamera = 'porch'\nwall = 'hall'\nseconds = 5";
+        let text = "on = ['*:lost', 'mqtt:house/bell']\ndo = 'sound'\ncamera = 'porch'\nwall = 'hall'\nseconds = 5\nfrom = '22:00'\nto = '06:30'";
         let [rule] = read_in(FILE, text).unwrap().try_into().unwrap();
         let on =
             vec![Trigger::Camera { camera: None, event: CameraEvent::Lost }, Trigger::Mqtt("house/bell".to_owned())];
@@ -231,8 +269,12 @@ mod tests {
             camera: CameraId::new("porch"),
             wall: Some("hall".to_owned()),
             time: Duration::from_secs(5),
+            hours: Some(Hours { from: 22 * 60, to: 6 * 60 + 30 }),
         };
         assert_eq!(rule, full);
+        let within = |minute| rule.hours.unwrap().contain(minute);
+        assert!(within(22 * 60) && within(0) && within(389) && !within(390) && !within(22 * 60 - 1));
+        assert!(Hours { from: 60, to: 120 }.contain(60) && !Hours { from: 60, to: 120 }.contain(120));
     }
 
     #[test]
@@ -263,6 +305,16 @@ mod tests {
                 "c:1:1: rule \"gate:lost\": camera \"gate\" is not on the wall \"hall\"; add it",
             ),
             ("on = 'gate:lost'\ndo='sing'", "c:3:4: rule \"gate:lost\": do \"sing\" is unknown; write \"show\" or"),
+            ("on = 'gate:lost'\nfrom='22:00'", "c:3:1: rule \"gate:lost\": from needs to, like"),
+            ("on = 'gate:lost'\nto='22:00'", "c:3:1: rule \"gate:lost\": to needs from, like"),
+            (
+                "on = 'gate:lost'\nfrom='22:00'\nto='22:00'",
+                "c:4:1: rule \"gate:lost\": from and to are the same; leave",
+            ),
+            (
+                "on = 'gate:lost'\nfrom='25:00'\nto='1:00'",
+                "c:3:6: rule \"gate:lost\": from \"25:00\" is not understood",
+            ),
             ("on = 'gate:lost'\nseconds=0", "c:3:9: rule \"gate:lost\": seconds is 0; write a whole number from 1"),
             (
                 "on = 'gate:lost'\nsecond=1",

@@ -1,6 +1,9 @@
 //! The keys of `[[rule]]`, as rows of the table in `keys.rs`.
 
-use super::key::{DefaultValue, Key, OneOf, Row, Text, Unset, Whole, default_by_word, key, rows};
+use super::{
+    key::{DefaultValue, Key, OneOf, Parsed, Row, Text, Unset, Whole, default_by_word, key, rows},
+    wall_keys::{DAY, time},
+};
 
 /// What a rule does with a camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,19 @@ rows! { RULE_ROWS:
         Text { form: "name of a `[wall.NAME]`", example: "hall" },
         Unset("every wall that shows the camera"),
         "The wall on which it happens.",
+    );
+    RULE_FROM: Key<Parsed<u16>, Unset> = key(
+        "from",
+        Parsed { right: "a time of day", example: "\"22:00\"", parse: |value| time(value).filter(|minute| *minute < DAY) },
+        Unset("at any time"),
+        "The rule applies from this time of day on, by this machine's local time; with `to`.",
+    );
+    RULE_TO: Key<Parsed<u16>, Unset> = key(
+        "to",
+        Parsed { right: "a time of day", example: "\"06:00\"", parse: time },
+        Unset("at any time"),
+        "Until this time of day; one before `from` is of the next day. While the machine's clock is not set, the rule \
+         applies at any time.",
     );
     RULE_SECONDS: Key<Whole<u64>, u64> = key(
         "seconds",

@@ -164,7 +164,7 @@ pub(super) enum Screen {
 }
 
 /// `hh:mm`, in minutes since midnight.
-fn time(value: &DeValue<'_>) -> Option<u16> {
+pub(super) fn time(value: &DeValue<'_>) -> Option<u16> {
     let (hours, minutes) = value.as_str()?.split_once(':')?;
     let number = |text: &str, most: u16| {
         let is_number = (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -21,7 +21,7 @@ fn base() -> Vec<(String, Vec<Setting>)> {
             "[tls]" => *lines = settings(&[("certificate", "'a'"), ("key", "'b'")]),
             "[[user]]" => *lines = settings(&[("name", "'chief'"), ("password", &format!("'{}'", hash("AAAA")))]),
             "[[recorder]]" => *lines = settings(&[("id", "'nvr'"), ("ip", "'10.0.0.9'"), ("channels", "'3'")]),
-            "[[rule]]" => *lines = settings(&[("on", "'gate:lost'")]),
+            "[[rule]]" => *lines = settings(&[("on", "'gate:lost'"), ("from", "'01:00'"), ("to", "'02:00'")]),
             "[mqtt]" => {
                 *lines = settings(&[
                     ("broker", "'mqtts://10.0.0.8'"),
