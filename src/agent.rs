@@ -18,6 +18,7 @@ mod memory_budget;
 mod memory_limit;
 mod mqtt_bridge;
 mod network;
+mod outcome;
 mod picture_watch;
 mod privileges;
 mod report;
@@ -59,6 +60,7 @@ use director::Director;
 use input::Input;
 use listeners::Listeners;
 use network::Network;
+pub use outcome::Outcome;
 pub use privileges::{Opened, become_user, protect_memory};
 use signals::Signal;
 pub use signals::Signals;
@@ -80,17 +82,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Why the agent ended; decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// By SIGTERM or SIGINT.
-    Stopped,
-    /// The agent could not start.
-    Internal,
-    /// None of the configured addresses could be bound.
-    CannotBind,
-}
 
 /// Handles signals from now on, so that they no longer end the process. This starts a thread.
 ///
@@ -378,9 +369,8 @@ impl Agent {
     /// Closes viewers and cameras within [`STOP_LIMIT`]; a second signal ends this at once.
     async fn stop(self, mut signals: Signals) -> Outcome {
         let Self { automation, cameras, listeners, web, watchdog, .. } = self;
-        // Tells the broker.
-        drop(automation);
         cameras.stop_moving();
+        drop(automation);
         let watchdog = watchdog.stopping().await;
         web.shutdown();
         let leave = async {

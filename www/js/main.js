@@ -219,7 +219,6 @@ function draw() {
     toolbar.setPressed("cameraPanel", panel.isOpen);
     panel.draw(performance.now());
     const { layout, transport, aspect } = wall;
-    chooser.draw({ layout, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
     if (ptz === null && list.cameras.some(({ id, maySteer }) => maySteer && id === wall.enlarged)) void usePtz(() => {});
     chooser?.draw({ layout, drawn: settings.drawn, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
     const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
