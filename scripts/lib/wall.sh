@@ -19,7 +19,7 @@ camera_line() {
     # Only the agent stops this one.
     ptz=
     ! can_be_turned "$1" || ptz=' ptz=forgets-timeout'
-    printf "id=%s ip=127.0.0.%s onvif=8000 rtsp=8554 codec=%s %s hue=%s user=viewer pass='%s' auth=digest name=\"%s\"%s\n" \
+    printf "id=%s ip=127.0.0.%s onvif=8000 rtsp=8554 codec=%s %s hue=%s user=viewer pass='%s' auth=digest events=on name=\"%s\"%s\n" \
         "$1" "$2" "$3" "${WALL_PICTURE:-size=1280x720 fps=25}" "$4" "$WALL_PASSWORD" "$5" "$ptz"
 }
 
