@@ -102,7 +102,7 @@ fn guard_sees_two_of_four_cameras_and_no_trace_of_the_others() {
     let rest = format!(
         "[[camera]]\nid = \"gate\"\n{}\n[[camera]]\nid = \"vault\"\n{}\n[[camera]]\nid = \"yard\"\nip = \"{nobody}\"\n\
          [[camera]]\nid = \"safe\"\nip = \"{nobody}\"\n[wall]\ncameras = [\"gate\", \"vault\", \"safe\"]\n\
-         [wall.back]\ncameras = [\"safe\"]\n",
+         [wall.rear]\ncameras = [\"safe\"]\n",
         cameras.place("gate"),
         cameras.place("vault"),
     );
@@ -117,7 +117,7 @@ fn guard_sees_two_of_four_cameras_and_no_trace_of_the_others() {
     let ids: Vec<_> = api.json()["cameras"].as_array().unwrap().iter().map(|camera| camera["id"].clone()).collect();
     assert_eq!(ids, ["gate", "yard"]);
     let text = String::from_utf8(api.body).unwrap();
-    for hidden in ["vault", "safe", "back", &nobody.to_string()] {
+    for hidden in ["vault", "safe", "rear", &nobody.to_string()] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
     let token = format!("Authorization: Bearer {TOKEN}");

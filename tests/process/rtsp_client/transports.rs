@@ -175,7 +175,8 @@ fn r040_tunnel_through_http_is_read() {
     config.transport = Some(Transport::Http);
     let recorder = Recorder { enough: 4, key_frame_request: Some(vec![7; 1000]), ..Recorder::default() };
     let (outcome, recorder) = read_into(recorder, config, &wanted);
-    assert_eq!((outcome.error, recorder.packets), (None, vec![1, 2, 3, 4]));
+    // A fifth may have come before the client stopped.
+    assert_eq!((outcome.error, &recorder.packets[..4]), (None, &[1, 2, 3, 4][..]));
     assert_eq!((recorder.tracks[0].1, outcome.learnt.transport), (Transport::Http, None));
     assert_eq!(camera.join().unwrap(), 1, "in the second POST");
     asker.join().unwrap();
