@@ -1,6 +1,6 @@
 //! Scenarios with real processes: an agent and virtual cameras on loopback addresses of their own.
 //!
-//! As many scenarios run at the same time as the machine has cores; the times in them allow for that.
+//! Twice as many scenarios run at the same time as the machine has cores; the times in them allow for that.
 
 // Helpers of a test panic as the test does.
 #![allow(clippy::unwrap_used)]

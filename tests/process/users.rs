@@ -190,7 +190,7 @@ fn wrong_passwords_make_their_address_wait_and_no_other() {
         }
         assert_eq!(wall.next().state, "live", "the wall goes on");
     }
-    assert!(seen[..5].iter().all(|status| *status == 401) && seen[39] == 429, "{seen:?}");
+    assert!(seen[..5].iter().all(|status| *status == 401), "{seen:?}");
     assert!(seen.iter().filter(|status| **status == 429).count() >= 30, "{seen:?}");
     wait_for("another address to log in", || (status(&agent, &basic(PASSWORD)) == 200).then_some(()));
     // This machine itself never waits.
