@@ -4,16 +4,14 @@
 mod timetable;
 mod tour;
 
-use std::{
-    collections::BTreeMap,
-    time::{Instant, SystemTime},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
     camera::CameraId,
     config::{Config, Shows, Wall, Walls},
     hub::Hub,
     local_time::Zone,
+    onvif::clock,
     web::{Cause, Scene, Web},
 };
 use tour::{Cameras, Tour};
@@ -82,14 +80,14 @@ impl Director {
 
     /// The minute of the day by a clock at the wall, 0 to 1439; `None`: the clock of this machine is not set.
     pub fn minute(&self) -> Option<u16> {
-        let unix = unix_now();
+        let unix = clock::now();
         (unix >= EARLIEST).then(|| self.zone.at(unix).minute)
     }
 
     /// Lets `web` tell the pages what their walls show at `now`. Cheap if nothing has changed.
     pub fn tick(&mut self, hub: &Hub, web: &Web, now: Instant) {
         let is_live = |camera: &CameraId| hub.channel(camera.as_str()).is_some_and(|channel| channel.shown().is_live());
-        let scenes = self.scenes(is_live, now, unix_now());
+        let scenes = self.scenes(is_live, now, clock::now());
         self.log_timetables(&scenes);
         web.scenes.set(scenes);
     }
@@ -164,12 +162,6 @@ impl Director {
 /// All walls with their names; the wall without a name comes first.
 fn named(walls: &Walls) -> impl Iterator<Item = (&str, &Wall)> {
     std::iter::once(("", &walls.standard)).chain(walls.named.iter().map(|(name, wall)| (name.as_str(), wall)))
-}
-
-/// Seconds since 1970; 0 while the clock is before that.
-fn unix_now() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -254,27 +254,23 @@ impl BridgeTask {
 
     /// Publishes what differs from what was published before.
     async fn publish_states(&self, client: &mut Client, published: &mut Published) -> Result<(), Error> {
+        let BridgeSpec { broker, events, .. } = &*self.spec;
         let mut now = BTreeMap::new();
-        let channels = self.hub.channels();
-        for channel in &channels {
+        for channel in self.hub.channels() {
             let status = channel.status(Instant::now());
             let camera = format!("cameras/{}", channel.id());
             now.insert(self.topic(&format!("{camera}/state")), status.condition.state.as_str().to_owned());
             now.insert(self.topic(&format!("{camera}/name")), status.name.clone());
             now.insert(self.topic(&format!("{camera}/why")), status.condition.why.to_string());
+            if broker.home_assistant {
+                let events = events.get(channel.id()).map(Vec::as_slice).unwrap_or_default();
+                now.extend(home_assistant::messages(&broker.prefix, channel.id(), &status.name, events));
+            }
         }
         for wall in &self.spec.walls {
             let topic = if wall.is_empty() { "wall/shown".to_owned() } else { format!("walls/{wall}/shown") };
             let told = self.web.wall_is_told(wall).map(without_times);
             now.insert(self.topic(&topic), told.unwrap_or_default().to_string());
-        }
-        if self.spec.broker.home_assistant {
-            let prefix = &self.spec.broker.prefix;
-            for channel in &channels {
-                let name = channel.status(Instant::now()).name;
-                let events = self.spec.events.get(channel.id()).map(Vec::as_slice).unwrap_or_default();
-                now.extend(home_assistant::messages(prefix, channel.id(), &name, events));
-            }
         }
         for (topic, payload) in &now {
             if published.0.get(topic) != Some(payload) {

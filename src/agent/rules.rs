@@ -147,11 +147,7 @@ impl RuleEngine {
         let rule = &self.rules[index];
         let Some(camera) = rule.camera.as_ref().or(of) else { return };
         let by = of.map_or_else(|| format!("mqtt:{event}"), |of| format!("{of}:{event}"));
-        let (emphasis, verb) = match rule.action {
-            RuleAction::Show => (Emphasis::Shown, "show"),
-            RuleAction::Mark => (Emphasis::Marked, "mark"),
-            RuleAction::Sound => (Emphasis::Sounded, "sound"),
-        };
+        let (emphasis, verb) = emphasis(rule.action);
         log::info!("rule {by}: {verb} {camera} for {} s", rule.time.as_secs());
         for wall in self.walls_of(rule, camera) {
             call_ups.add(wall, camera.clone(), emphasis, rule.time, &by, now);
@@ -161,11 +157,7 @@ impl RuleEngine {
     fn prolong(&self, followed: &Followed, call_ups: &CallUps, now: Instant) {
         let rule = &self.rules[followed.rule];
         let camera = rule.camera.as_ref().unwrap_or(&followed.camera);
-        let emphasis = match rule.action {
-            RuleAction::Show => Emphasis::Shown,
-            RuleAction::Mark => Emphasis::Marked,
-            RuleAction::Sound => Emphasis::Sounded,
-        };
+        let (emphasis, _) = emphasis(rule.action);
         for wall in self.walls_of(rule, camera) {
             call_ups.prolong(wall, camera, emphasis, rule.time, now);
         }
@@ -178,6 +170,15 @@ impl RuleEngine {
                 && cameras.as_ref().is_none_or(|cameras| cameras.contains(camera))
         };
         self.walls.iter().filter(is_meant).map(|(name, _)| name.as_str())
+    }
+}
+
+/// How walls bring a camera to the front for `action`, and its word for the log.
+fn emphasis(action: RuleAction) -> (Emphasis, &'static str) {
+    match action {
+        RuleAction::Show => (Emphasis::Shown, "show"),
+        RuleAction::Mark => (Emphasis::Marked, "mark"),
+        RuleAction::Sound => (Emphasis::Sounded, "sound"),
     }
 }
 

@@ -11,6 +11,20 @@ use super::{
 };
 use crate::camera::CameraId;
 
+/// Returns the camera with this `name`, if it is one of `known`.
+///
+/// # Errors
+/// What is wrong, and what was probably meant.
+pub(super) fn find(name: &str, known: &[String]) -> Result<CameraId, String> {
+    CameraId::new(name).filter(|_| known.iter().any(|id| id == name)).ok_or_else(|| {
+        let hint = match suggest::nearest(name, known.iter().map(|id| (id.as_str(), &[][..]))) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "write the id of a [[camera]] of this file".to_owned(),
+        };
+        format!("there is no camera{}; {hint}", quoted(name))
+    })
+}
+
 /// Returns the cameras that the list `row` names; `None` if the key is absent or no list.
 pub(super) fn read(
     section: &Section<'_>,
@@ -31,19 +45,12 @@ pub(super) fn read(
             section.report(at, format!("cameras holds {}; {right}", kind(entry.get_ref())), diagnostics);
             continue;
         };
-        let quoted = quoted(id);
-        match CameraId::new(id).filter(|_| known.iter().any(|camera| camera == id)) {
-            None => {
-                let hint = match suggest::nearest(id, known.iter().map(|id| (id.as_str(), &[][..]))) {
-                    Some(near) => format!("did you mean {near:?}?"),
-                    None => "write the id of a [[camera]] of this file".to_owned(),
-                };
-                section.report(at, format!("there is no camera{quoted}; {hint}"), diagnostics);
+        match find(id, known) {
+            Err(wrong) => section.report(at, wrong, diagnostics),
+            Ok(found) if chosen.contains(&found) => {
+                section.report(at, format!("camera{} is in this list twice; remove one", quoted(id)), diagnostics);
             }
-            Some(id) if chosen.contains(&id) => {
-                section.report(at, format!("camera{quoted} is in this list twice; remove one"), diagnostics);
-            }
-            Some(id) => chosen.push(id),
+            Ok(found) => chosen.push(found),
         }
     }
     if list.is_empty() {

@@ -6,10 +6,10 @@ use toml::{Spanned, de::DeValue};
 
 pub use super::rule_keys::RuleAction;
 use super::{
+    camera_list,
     diagnostics::Diagnostics,
     rule_keys::{DO, ON, RULE_CAMERA, RULE_FROM, RULE_SECONDS, RULE_TO, RULE_WALL},
     section::{Located, Section},
-    suggest,
     wall::Walls,
     wall_name,
     wording::{kind, quoted},
@@ -93,7 +93,7 @@ fn rule(section: &Section<'_>, around: &Surroundings<'_>, diagnostics: &mut Diag
     let on = triggers(section, around, diagnostics);
     let camera = match section.text(&RULE_CAMERA, diagnostics) {
         None => None,
-        Some(Located { at, value }) => match known_camera(&value, around.ids) {
+        Some(Located { at, value }) => match camera_list::find(&value, around.ids) {
             Ok(camera) => Some(camera),
             Err(wrong) => {
                 section.report(at, wrong, diagnostics);
@@ -197,7 +197,7 @@ fn trigger(entry: &Spanned<DeValue<'_>>, around: &Surroundings<'_>) -> Result<Tr
     if camera == "*" {
         return Ok(Trigger::Camera { camera: None, event });
     }
-    let id = known_camera(camera, around.ids).map_err(|wrong| format!("on{}: {wrong}", quoted(text)))?;
+    let id = camera_list::find(camera, around.ids).map_err(|wrong| format!("on{}: {wrong}", quoted(text)))?;
     let found = around.cameras.iter().find(|camera| camera.id == id);
     if event.is_of_camera() && found.is_some_and(|camera| matches!(camera.stream_source.source, Source::Url(_))) {
         let right = "name it by ip or uuid, or write \"lost\" or \"back\"";
@@ -215,16 +215,6 @@ fn mqtt_topic(topic: &str, around: &Surroundings<'_>) -> Result<String, String> 
         return Err("messages of MQTT need a broker; add a section [mqtt]".to_owned());
     }
     Ok(topic.to_owned())
-}
-
-fn known_camera(name: &str, ids: &[String]) -> Result<CameraId, String> {
-    CameraId::new(name).filter(|_| ids.iter().any(|id| id == name)).ok_or_else(|| {
-        let hint = match suggest::nearest(name, ids.iter().map(|id| (id.as_str(), &[][..]))) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => "write the id of a [[camera]] of this file".to_owned(),
-        };
-        format!("there is no camera{}; {hint}", quoted(name))
-    })
 }
 
 #[cfg(test)]

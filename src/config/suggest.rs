@@ -1,5 +1,7 @@
 //! "Did you mean …": finds the known key that was probably meant.
 
+use super::wording::quoted;
+
 /// Returns the name in `known` that is most similar to `written`, if any is similar enough. Each
 /// name comes with its aliases: what people write for it from habit.
 pub(super) fn nearest<'k>(
@@ -27,6 +29,15 @@ pub(super) fn nearest<'k>(
 fn distance(a: &str, b: &str) -> usize {
     let is_near = a.chars().count().abs_diff(b.chars().count()) <= 2;
     if is_near { strsim::osa_distance(a, b) } else { usize::MAX }
+}
+
+/// Says that there is no wall `written` among those with these `names`, and which one was probably meant.
+pub(super) fn no_wall<'n>(written: &str, names: impl Iterator<Item = &'n str> + Clone) -> String {
+    let hint = match nearest(written, names.map(|name| (name, &[][..]))) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => "write the NAME of a [wall.NAME] of this file".to_owned(),
+    };
+    format!("there is no wall{}; {hint}", quoted(written))
 }
 
 #[cfg(test)]

@@ -98,11 +98,7 @@ fn shows(
     } else if walls.contains(wall.value.as_str()) {
         return Some(Shows::Wall(wall.value));
     } else {
-        let hint = match suggest::nearest(&wall.value, walls.iter().map(|name| (*name, &[][..]))) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => "write the NAME of a [wall.NAME] of this file".to_owned(),
-        };
-        format!("there is no wall{}; {hint}", quoted(&wall.value))
+        suggest::no_wall(&wall.value, walls.iter().copied())
     };
     section.report(wall.at, wrong, diagnostics);
     None

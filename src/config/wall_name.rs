@@ -6,7 +6,6 @@ use super::{
     section::{Located, Section},
     suggest,
     wall::{Wall, Walls},
-    wording::quoted,
 };
 
 /// Returns the wall that `key` names. `None`: the key is absent; `Some(None)`: there is no such wall, which was
@@ -21,11 +20,6 @@ pub(super) fn named<'w>(
     if let Some((name, wall)) = walls.named.get_key_value(&value) {
         return Some(Some((name, wall)));
     }
-    let names = walls.named.keys().map(|name| (name.as_str(), &[][..]));
-    let hint = match suggest::nearest(&value, names) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => "write the NAME of a [wall.NAME] of this file".to_owned(),
-    };
-    section.report(at, format!("there is no wall{}; {hint}", quoted(&value)), diagnostics);
+    section.report(at, suggest::no_wall(&value, walls.named.keys().map(String::as_str)), diagnostics);
     Some(None)
 }

@@ -6,34 +6,21 @@ import { test } from "node:test";
 
 import { until } from "./browser.mjs";
 import { CONFIG, LIVE_TIMEOUT, allLive as allTilesLive, browser, needsConfig, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
+import { installStamp } from "./stamp.mjs";
 
 let page;
 
 useBrowser({
     prepare: async () => {
         page = await browser.newPage();
+        await installStamp(page);
     },
 });
 
-/**
- * Time in the stamp of the virtual camera, in Unix milliseconds, and what the page says of the picture on which it
- * is; null without a stamp. Layout: docs/virtual-camera.md. Runs in the page.
- */
+/** The stamp of the picture, and what the page says of it; null without a stamp. Runs in the page. */
 function seen(root) {
-    const canvas = root.querySelector("canvas");
-    const { width, height } = canvas;
-    if (width < 160) return null;
-    const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-    const edge = (n, size, cells) => Math.floor((n * size) / cells);
-    const light = (column, row) => {
-        const x = Math.floor((edge(column, width, 80) + edge(column + 1, width, 80)) / 2);
-        const y = Math.floor((edge(row, height, 45) + edge(row + 1, height, 45)) / 2);
-        return pixels[(y * width + x) * 4 + 1];
-    };
-    const isStamp = light(14, 43) - light(15, 43) > 80 && light(65, 43) - light(64, 43) > 80;
-    if (!isStamp) return null;
-    const clock = Array.from({ length: 48 }, (_, i) => (light(16 + i, 44) > 127 ? 1 : 0)).reduce((sum, bit) => sum * 2 + bit, 0);
-    return { clock, taken: Number(root.dataset.taken), band: root.querySelector("strong").textContent, now: Date.now() };
+    const stamp = window.stampOf(root.querySelector("canvas"));
+    return stamp && { clock: stamp.clock, taken: Number(root.dataset.taken), band: root.querySelector("strong").textContent, now: Date.now() };
 }
 
 const look = () => page.$eval(".look-back", seen).catch(() => null);

@@ -5,12 +5,14 @@ import { test } from "node:test";
 
 import { readTiles, until } from "./browser.mjs";
 import { LIVE_TIMEOUT, allLive as allTilesLive, browser, needsAgent, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
+import { installStamp } from "./stamp.mjs";
 
 let page;
 
 useBrowser({
     prepare: async () => {
         page = await browser.newPage();
+        await installStamp(page);
     },
 });
 
@@ -19,24 +21,10 @@ const codecOf = async (id) => (await cameras()).find((camera) => camera.id === i
 const facts = async () => new Map((await readTiles(page)).map((tile) => [tile.camera, tile.facts]));
 const allLive = () => allTilesLive(page);
 
-/**
- * Frame number and age in milliseconds from the stamp of the virtual camera, by camera; -1 without a
- * stamp. Layout: docs/virtual-camera.md.
- */
+/** Frame number and age in milliseconds from the stamp of the virtual camera, by camera; -1 without a stamp. */
 const stamps = () => page.$$eval("camera-tile", (tiles) => Object.fromEntries(tiles.map((tile) => {
-    const canvas = tile.querySelector("canvas");
-    const { width, height } = canvas;
-    if (width < 160) return [tile.getAttribute("camera"), [-1, -1]];
-    const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-    const edge = (n, size, cells) => Math.floor((n * size) / cells);
-    const light = (column, row) => {
-        const x = Math.floor((edge(column, width, 80) + edge(column + 1, width, 80)) / 2);
-        const y = Math.floor((edge(row, height, 45) + edge(row + 1, height, 45)) / 2);
-        return pixels[(y * width + x) * 4 + 1];
-    };
-    const number = (from, count, row) => Array.from({ length: count }, (_, i) => (light(from + i, row) > 127 ? 1 : 0)).reduce((sum, bit) => sum * 2 + bit, 0);
-    const isStamp = light(14, 43) - light(15, 43) > 80 && light(65, 43) - light(64, 43) > 80;
-    return [tile.getAttribute("camera"), isStamp ? [number(16, 32, 43), Date.now() - number(16, 48, 44)] : [-1, -1]];
+    const stamp = window.stampOf(tile.querySelector("canvas"));
+    return [tile.getAttribute("camera"), stamp === null ? [-1, -1] : [stamp.frame, Date.now() - stamp.clock]];
 })));
 
 test("H.264 is shown as sent, H.265 as JPEG if the browser cannot decode it, and the tile says which", needsAgent, async () => {

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { readTiles, until } from "./browser.mjs";
 import { CONFIG, LIVE_TIMEOUT, allLive as allTilesLive, browser, control, needsConfig, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
+import { installStamp } from "./stamp.mjs";
 
 const CAMERA = "gate";
 /** From the ring to a picture taken after it, large and live, in milliseconds. */
@@ -18,29 +19,16 @@ let page;
 useBrowser({
     prepare: async () => {
         page = await browser.newPage();
+        await installStamp(page);
     },
 });
 
-/**
- * Unix milliseconds in the stamp of the virtual camera, if its tile is alone and live; else null. Layout:
- * docs/virtual-camera.md. Runs in the page.
- */
+/** Unix milliseconds in the stamp of the picture, if its tile is alone and live; else null. Runs in the page. */
 function clockOfTheOnly(camera) {
     const tiles = [...document.querySelectorAll("camera-tile")];
     const [tile] = tiles;
     if (tiles.length !== 1 || tile.getAttribute("camera") !== camera || tile.getAttribute("verdict") !== "live") return null;
-    const canvas = tile.querySelector("canvas");
-    const { width, height } = canvas;
-    if (width < 160) return null;
-    const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-    const edge = (n, size, cells) => Math.floor((n * size) / cells);
-    const light = (column, row) => {
-        const x = Math.floor((edge(column, width, 80) + edge(column + 1, width, 80)) / 2);
-        const y = Math.floor((edge(row, height, 45) + edge(row + 1, height, 45)) / 2);
-        return pixels[(y * width + x) * 4 + 1];
-    };
-    if (light(14, 43) - light(15, 43) < 80) return null;
-    return Array.from({ length: 48 }, (_, i) => (light(16 + i, 44) > 127 ? 1 : 0)).reduce((sum, bit) => sum * 2 + bit, 0);
+    return window.stampOf(tile.querySelector("canvas"))?.clock ?? null;
 }
 
 test("who rings is large on the wall within a second, and the wall comes back by itself", needsConfig, async () => {

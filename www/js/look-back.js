@@ -6,6 +6,7 @@
 import { agentUrl } from "./agent-url.js";
 import { FORMAT, parseFrame } from "./frame.js";
 import { addTexts, currentLanguage, t } from "./language.js";
+import { addStyleSheet } from "./style-sheet.js";
 import { drawView } from "./view.js";
 
 /** @import { CameraTile } from "./camera-tile.js" */
@@ -131,10 +132,7 @@ export class LookBack {
         this.#video = video;
         this.#ageOf = ageOf;
         this.#onEnd = onEnd;
-        const style = document.createElement("link");
-        style.rel = "stylesheet";
-        style.href = new URL("../css/look-back.css", import.meta.url).href;
-        document.head.append(style);
+        addStyleSheet("look-back");
         this.#root.className = "look-back";
         const bar = document.createElement("div");
         const button = (label, sign, act) => {
@@ -319,7 +317,7 @@ export class LookBack {
         }
         const context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d", { alpha: false }));
         if (this.#video.view === null) context.drawImage(image, 0, 0, width, height);
-        else drawView(context, asFrame(image), width, height, this.#video.view);
+        else drawView(context, image, width, height, this.#video.view);
         this.#shown = taken;
         this.#root.dataset.taken = String(taken);
     }
@@ -335,12 +333,6 @@ export class LookBack {
         const seconds = age === null ? "?" : (age / 1000).toFixed(1);
         this.#band.textContent = t("past.band", { time, seconds });
     }
-}
-
-/** An image with the names of a VideoFrame. @param {VideoFrame | ImageBitmap} image @returns {any} */
-function asFrame(image) {
-    if ("displayWidth" in image) return image;
-    return new VideoFrame(image, { timestamp: 0 });
 }
 
 /**

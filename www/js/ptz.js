@@ -8,6 +8,7 @@ import { addTexts, t, translate } from "./language.js";
 import { PtzPanel } from "./ptz-panel.js";
 import { PtzWords } from "./ptz-words.js";
 import { explain, reasonIn } from "./reason-text.js";
+import { addStyleSheet } from "./style-sheet.js";
 
 /** @import { CameraWall } from "./wall.js" */
 /** @import { CameraList } from "./camera-list.js" */
@@ -110,10 +111,7 @@ export class Ptz {
         this.#wall = wall;
         this.#list = list;
         this.#root = root;
-        const style = document.createElement("link");
-        style.rel = "stylesheet";
-        style.href = new URL("../css/ptz.css", import.meta.url).href;
-        document.head.append(style);
+        addStyleSheet("ptz");
         this.#offer.className = "ptz-offer";
         this.#offer.dataset.text = "ptz.begin";
         this.#offer.addEventListener("click", () => this.#begin());

@@ -5,13 +5,13 @@
 /**
  * Draws the part of an image that is shown, mirrored and turned, over the whole canvas.
  * @param {CanvasRenderingContext2D} context
- * @param {VideoFrame} image
+ * @param {VideoFrame | ImageBitmap} image
  * @param {number} width of the canvas
  * @param {number} height
  * @param {View} view
  */
 export function drawView(context, image, width, height, view) {
-    const { displayWidth, displayHeight } = image;
+    const [displayWidth, displayHeight] = "displayWidth" in image ? [image.displayWidth, image.displayHeight] : [image.width, image.height];
     const { crop: [x, y, across, down], mirror, turn } = view;
     const [w, h] = turn % 180 === 0 ? [width, height] : [height, width];
     context.save();

@@ -2,6 +2,7 @@
 // seen. It ends after a minute without input. Loaded when somebody zooms for the first time.
 
 import { addTexts, t } from "./language.js";
+import { addStyleSheet } from "./style-sheet.js";
 
 /** @import { CameraTile } from "./camera-tile.js" */
 /** @import { CameraWall } from "./wall.js" */
@@ -49,10 +50,7 @@ export class Zoom {
     /** @param {HTMLElement} root @param {CameraWall} wall */
     constructor(root, wall) {
         this.#wall = wall;
-        const style = document.createElement("link");
-        style.rel = "stylesheet";
-        style.href = new URL("../css/zoom.css", import.meta.url).href;
-        document.head.append(style);
+        addStyleSheet("zoom");
         this.#map.className = "zoom-map";
         this.#map.append(this.#part, this.#text);
         root.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });

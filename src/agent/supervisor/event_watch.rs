@@ -7,7 +7,7 @@ use std::{
 
 use smol::{Timer, channel::Sender};
 
-use super::{CameraShared, Context, StreamRole, identify::Peer, locator::Locator, place::Place};
+use super::{CameraShared, Context, identify::Peer, locator::Locator, place::Place};
 use crate::{
     agent::{
         backoff::Backoff,
@@ -69,16 +69,7 @@ pub struct EventWatch {
 impl EventWatch {
     pub fn start(context: &Context, spec: WatchSpec, inputs: Sender<Input>) -> Self {
         let (spec, stop) = (Arc::new(spec), Latch::default());
-        let id = spec.subjects[0].channel.id().clone();
-        let locator = Locator {
-            context: context.clone(),
-            shared: Arc::clone(&spec.shared),
-            role: StreamRole::Main,
-            label: id.to_string(),
-            id,
-            stream_source: spec.source.clone(),
-            searched: Arc::default(),
-        };
+        let locator = Locator::beside(context, &spec.shared, spec.subjects[0].channel.id(), &spec.source);
         let task = WatchTask { locator, spec: Arc::clone(&spec), stop: stop.clone(), inputs };
         // Detached: the latch ends it within the time for the last request.
         context.executor.spawn(task.run()).detach();

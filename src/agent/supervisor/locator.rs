@@ -22,3 +22,23 @@ pub(super) struct Locator {
     /// When the network was last searched for this camera; shared with the supervisor.
     pub(super) searched: Arc<Mutex<Option<Instant>>>,
 }
+
+impl Locator {
+    /// For tasks beside the supervisor, which ask where the main stream of the camera is found.
+    pub(super) fn beside(
+        context: &Context,
+        shared: &Arc<CameraShared>,
+        id: &CameraId,
+        stream_source: &StreamSource,
+    ) -> Self {
+        Self {
+            context: context.clone(),
+            shared: Arc::clone(shared),
+            role: StreamRole::Main,
+            label: id.to_string(),
+            id: id.clone(),
+            stream_source: stream_source.clone(),
+            searched: Arc::default(),
+        }
+    }
+}

@@ -14,7 +14,7 @@ use smol::{
     future::{FutureExt, pending},
 };
 
-use super::{CameraShared, Context, StreamRole, locator::Locator};
+use super::{CameraShared, Context, locator::Locator};
 use crate::{
     camera::{CameraId, PtzOptions, StreamSource},
     hub::Stream,
@@ -59,15 +59,7 @@ impl Steering {
         (options, control): (PtzOptions, Arc<PtzControl>),
     ) -> Self {
         let stop = Latch::default();
-        let locator = Locator {
-            context: context.clone(),
-            shared: Arc::clone(shared),
-            role: StreamRole::Main,
-            label: id.to_string(),
-            id: id.clone(),
-            stream_source: stream_source.clone(),
-            searched: Arc::default(),
-        };
+        let locator = Locator::beside(context, shared, id, stream_source);
         let task = SteeringTask {
             stream: Arc::clone(shared.channel.main()),
             locator,

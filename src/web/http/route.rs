@@ -120,6 +120,7 @@ impl<'a> Route<'a> {
         let path = url.path();
         let is_name = |name: &&str| !name.contains('/');
         let name = |prefix: &str| path.strip_prefix(prefix).filter(is_name);
+        let of_camera = |word: &str| path.strip_prefix("/api/cameras/")?.strip_suffix(word).filter(is_name);
         match path {
             "/ws" => Self::Wall,
             "/api/cameras" => Self::Cameras,
@@ -132,18 +133,12 @@ impl<'a> Route<'a> {
                 .map(Self::Live)
                 .or_else(|| name("/snapshot/").map(Self::Snapshot))
                 .or_else(|| name("/ws/").map(Self::Legacy))
-                .or_else(|| past(path))
-                .or_else(|| path.strip_prefix("/api/cameras/")?.strip_suffix("/ptz").filter(is_name).map(Self::Ptz))
+                .or_else(|| of_camera("/past").map(Self::Past))
+                .or_else(|| of_camera("/ptz").map(Self::Ptz))
                 .or_else(|| wall(path))
                 .unwrap_or(Self::File(path)),
         }
     }
-}
-
-/// `/api/cameras/ID/past`.
-fn past(path: &str) -> Option<Route<'_>> {
-    let id = path.strip_prefix("/api/cameras/")?.strip_suffix("/past")?;
-    (!id.contains('/')).then_some(Route::Past(id))
 }
 
 /// `/api/wall` is the wall without a name, `/api/walls/NAME` another; a word behind it tells it something.
