@@ -8,6 +8,9 @@ import { until } from "./browser.mjs";
 import { CONFIG, LIVE_TIMEOUT, allLive as allTilesLive, browser, needsConfig, readApi, urlOf, useBrowser } from "./live-fixture.mjs";
 import { installStamp } from "./stamp.mjs";
 
+/** What a busy machine may take to encode a frame and to send it, in milliseconds. */
+const SLACK = 1500;
+
 let page;
 
 useBrowser({
@@ -43,11 +46,11 @@ test("the past runs under a band, its clock is right, it drives back and forth, 
         await page.goto(urlOf(`/?cameras=${id}`));
         await until("live", () => allTilesLive(page), LIVE_TIMEOUT);
         // Enough to look back at.
-        await until("six seconds", async () => {
+        await until("fifteen seconds", async () => {
             const answer = await kept(id);
             if (!answer.ok) return false;
             const buffer = Buffer.from(await answer.arrayBuffer());
-            return Number(JSON.parse(answer.headers.get("X-Video")).now) - Number(buffer.readBigUInt64LE(12)) / 1000 > 6000;
+            return Number(JSON.parse(answer.headers.get("X-Video")).now) - Number(buffer.readBigUInt64LE(12)) / 1000 > 15_000;
         }, LIVE_TIMEOUT);
         await page.locator("camera-tile").focus();
         await page.keyboard.press("b");
@@ -60,35 +63,40 @@ test("the past runs under a band, its clock is right, it drives back and forth, 
             }), part);
         }
         assert.match(first.band, /^NOT LIVE · \d\d:\d\d:\d\d · \d+\.\d s ago$/);
-        // The stamp is made before the frame is encoded and sent: a frame of time, and what a busy machine takes.
-        const latencies = [];
+        // The stamp is made before the frame is encoded and sent: a frame of time, and what a busy machine takes. The
+        // band is written with each frame of the screen, which a busy machine draws late now and then.
+        const [latencies, differences] = [[], []];
         let last = first.clock;
-        for (let n = 0; n < 30; n += 1) {
+        // It runs on meanwhile, to its end.
+        while (latencies.length < 12) {
+            assert.ok(await isOpen(), `it is over after ${latencies.length} looks`);
             const now = await look();
             if (now !== null) {
                 latencies.push(now.taken - now.clock);
                 assert.ok(now.clock >= last, "it runs forward");
                 last = now.clock;
                 const told = Number(/· ([\d.]+) s ago/.exec(now.band)[1]);
-                assert.ok(Math.abs(told * 1000 - (now.now - now.taken)) < 300, `${now.band}: ${now.now - now.taken} ms`);
+                differences.push(Math.abs(told * 1000 - (now.now - now.taken)));
             }
             await page.waitForTimeout(50);
         }
-        const median = latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length / 2)];
-        console.log(`# clock of the picture and band: ${median} ms apart (median of ${latencies.length})`);
-        assert.ok(latencies.length > 10 && median >= 0 && median < 500, String(latencies));
+        const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+        const latency = median(latencies);
+        console.log(`# clock of the picture and band: ${latency} ms apart (median of ${latencies.length})`);
+        assert.ok(latency >= 0 && latency < SLACK, String(latencies));
+        assert.ok(median(differences) < 300, `the band says when the picture was: ${differences}`);
         assert.ok(last > first.clock, "it moves");
         // Back, and on.
         await page.keyboard.press("ArrowLeft");
         await page.keyboard.press(" ");
-        const paused = await until("an earlier picture", async () => {
+        // Paused, but the picture where it stands may be decoded yet.
+        await until("an earlier picture that stands still and grows older", async () => {
             const now = await look();
-            return now !== null && now.clock < last && now;
+            if (now === null || now.clock >= last) return false;
+            await page.waitForTimeout(700);
+            const later = await look();
+            return later.clock === now.clock && later.band !== now.band;
         });
-        await page.waitForTimeout(700);
-        const still = await look();
-        assert.ok(still.clock - paused.clock < 200, "it is paused");
-        assert.ok(still.band !== paused.band, "and grows older meanwhile");
         await page.keyboard.press(" ");
         for (let n = 0; n < 12 && (await isOpen()); n += 1) await page.keyboard.press("ArrowRight");
         await until("the end", async () => !(await isOpen()));
@@ -111,7 +119,7 @@ test("the past runs under a band, its clock is right, it drives back and forth, 
             const now = await look();
             return now !== null && now.clock > one.clock && now;
         });
-        assert.ok(Math.abs(other.taken - other.clock) < 500, `${other.taken} and ${other.clock}`);
+        assert.ok(Math.abs(other.taken - other.clock) < SLACK, `${other.taken} and ${other.clock}`);
         await page.keyboard.press("Escape");
         assert.equal(await isOpen(), false);
     } finally {

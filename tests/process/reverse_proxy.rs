@@ -212,7 +212,7 @@ fn manuals_have_the_same_lines_for_nginx() {
 }
 
 /// The addresses in `src`, `href` and `import` of a file of the page, except those in comments and
-/// examples.
+/// examples and those that are made while it runs.
 fn references(text: &str) -> Vec<String> {
     let is_code = |line: &&str| !["//", "*", "/*"].iter().any(|start| line.trim_start().starts_with(start));
     let code: String = text.lines().filter(is_code).collect::<Vec<_>>().join("\n");
@@ -224,7 +224,7 @@ fn references(text: &str) -> Vec<String> {
     text += rest;
     let starts = ["src=\"", "href=\"", "from \"", "import(\""];
     let found = starts.iter().flat_map(|start| text.split(start).skip(1).filter_map(|rest| rest.split('"').next()));
-    found.filter(|address| !address.is_empty() && !address.starts_with('#')).map(str::to_owned).collect()
+    found.filter(|address| !address.is_empty() && !address.starts_with(['#', '$'])).map(str::to_owned).collect()
 }
 
 /// Resolves `reference`, found in the file `from` of the page, to a path below the page.

@@ -80,6 +80,8 @@ export class LookBack {
     #next = 0;
     /** Agent time of what is on the canvas; 0: nothing yet. */
     #shown = 0;
+    /** Agent time of the picture to begin with: those that the decoder needs before it are not seen. */
+    #first = 0;
     /** Agent time that is to be seen at page time `#from.at`. */
     #from = { taken: 0, at: 0 };
     /** Page time since which it is paused; null: it runs. @type {number | null} */
@@ -225,8 +227,11 @@ export class LookBack {
         this.#from = { taken, at: now };
         if (this.#pausedAt !== null) this.#pausedAt = now;
         this.#next = 0;
+        this.#first = 0;
         this.#units.forEach((unit, i) => {
-            if (unit.key && unit.taken <= taken) this.#next = i;
+            if (unit.taken > taken) return;
+            this.#first = unit.taken;
+            if (unit.key) this.#next = i;
         });
     }
 
@@ -277,7 +282,9 @@ export class LookBack {
     #newDecoder() {
         const decoder = new VideoDecoder({
             output: (image) => {
-                if (this.#decoder === decoder && !this.#isOver) this.#waiting.push({ taken: image.timestamp / 1000, image });
+                const taken = image.timestamp / 1000;
+                // Microseconds are whole, agent time need not be.
+                if (this.#decoder === decoder && !this.#isOver && taken > this.#first - 1) this.#waiting.push({ taken, image });
                 else image.close();
             },
             error: (error) => {
