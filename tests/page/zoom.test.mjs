@@ -59,7 +59,8 @@ test("the wheel enlarges what is under the pointer, and the small frame says whi
     await page.mouse.wheel(0, 2000);
     await until("the whole picture again", async () => (await zoomOf(1)).map === null);
     await until("the usual picture is asked for", () => requestOf(1).size[0] === before[0]);
-    assert.deepEqual(requestOf(0), other, "nothing else changes");
+    // A busy machine asks for fewer pictures a second.
+    assert.deepEqual({ ...requestOf(0), fps: 0 }, { ...other, fps: 0 }, "nothing else changes");
 });
 
 test("keys of a keyboard and of a remote control enlarge, arrows move, and Escape ends", async () => {

@@ -2,11 +2,16 @@
 # browser, two fonts and their user to the root file system. Sourced; expects $work.
 # shellcheck shell=sh disable=SC2154,SC2034
 
-# seatd opens the screen for cage; the first font has Latin and Chinese, the second symbols.
-KIOSK_PACKAGES='cage chromium seatd fontconfig-config fonts-wqy-microhei fonts-dejavu-core'
+# seatd opens the screen for cage; udev tells libinput of keyboards and touch screens, and cec-ctl a television of
+# this box, where INPUT asks for them; the first font has Latin and Chinese, the second symbols.
+KIOSK_PACKAGES='cage chromium seatd udev v4l-utils fontconfig-config fonts-wqy-microhei fonts-dejavu-core'
 
 # Without its crash reporter Chromium exits at its start.
-KIOSK_PROGRAMS='/usr/bin/cage /usr/sbin/seatd /usr/lib/chromium/chromium /usr/lib/chromium/chrome_crashpad_handler'
+KIOSK_PROGRAMS='/usr/bin/cage /usr/sbin/seatd /usr/lib/chromium/chromium /usr/lib/chromium/chrome_crashpad_handler
+/bin/udevadm /usr/bin/cec-ctl'
+
+# What udev does with input devices; everything else is done by the start scripts.
+INPUT_RULES='60-input-id.rules 60-persistent-input.rules 80-libinput-device-groups.rules 90-libinput-fuzz-override.rules'
 
 # Loaded by name at run time: the browser does not start without these cryptography libraries.
 KIOSK_LIBRARIES='libsoftokn3.so libfreeblpriv3.so libnssckbi.so'
@@ -34,12 +39,27 @@ add_kiosk() {
         copy_as_is "$1" "$2" "/usr/share/fonts/truetype/$font"
     done
     add_font_rules "$1" "$2"
+    add_input "$1" "$2"
+    # Written at each start of the browser.
+    mkdir -p "$2/etc/chromium"
+    ln -s /run/cctv-kiosk.policies "$2/etc/chromium/policies"
     # Binds all names at once, as for the agent: this proves that no library is missing or a
     # stand-in.
     LD_BIND_NOW=1 chroot "$2" /usr/lib/chromium/chromium --version >/dev/null
     LD_BIND_NOW=1 chroot "$2" /usr/bin/cage -v >/dev/null 2>&1
     printf 'cctv-kiosk:x:%s:%s:screen:/run/cctv-kiosk:/bin/false\n' "$KIOSK_ID" "$KIOSK_ID" >>"$2/etc/passwd"
     printf 'cctv-kiosk:x:%s:\n' "$KIOSK_ID" >>"$2/etc/group"
+}
+
+# Programs that the rules run are in the same folder as the rules' own.
+add_input() {
+    copy_as_is "$1" "$2" /usr/lib/systemd/systemd-udevd
+    for rule in $INPUT_RULES; do
+        copy_as_is "$1" "$2" "/usr/lib/udev/rules.d/$rule"
+    done
+    # shellcheck disable=SC2046 # a list of words
+    copy_closure "$1" "$2" $(cd "$1" && ls usr/lib/udev/libinput-* | sed 's/^/\//')
+    copy_as_is "$1" "$2" /usr/share/libinput
 }
 
 # Debian's rules are links into a folder of many more; only those in use are copied. fontconfig's

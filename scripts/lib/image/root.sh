@@ -5,7 +5,7 @@
 # Kernel modules for disks, networks, watchdogs and screens of PCs and virtual machines. Sound,
 # radio, sensors, unusual file systems and server hardware are left out.
 MODULE_FOLDERS='drivers/ata drivers/nvme drivers/scsi drivers/virtio drivers/block drivers/mmc drivers/usb
-drivers/hid drivers/net drivers/watchdog drivers/gpu drivers/input drivers/video drivers/i2c drivers/platform
+drivers/hid drivers/media/cec drivers/media/rc drivers/net drivers/watchdog drivers/gpu drivers/input drivers/video drivers/i2c drivers/platform
 drivers/char drivers/acpi drivers/thermal drivers/misc drivers/mfd drivers/pci drivers/rtc drivers/memstick
 drivers/cdrom drivers/firmware drivers/hv drivers/base drivers/clk drivers/gpio drivers/pinctrl drivers/power drivers/regulator
 drivers/dma drivers/dma-buf drivers/bus drivers/iommu drivers/idle drivers/cpufreq drivers/uio drivers/vhost

@@ -112,6 +112,73 @@ asks_no_other_host() {
     [ ! -s "$work/strangers" ]
 }
 
+# --- hands at the box --------------------------------------------------------------------------
+
+# What a person might try to leave the page, close the browser, reach a console or restart the machine, as QEMU
+# names keys. Those without a modifier are keys that the wall does not know.
+LEAVING_KEYS='ctrl-t ctrl-n ctrl-shift-n ctrl-shift-t ctrl-w ctrl-shift-w ctrl-q ctrl-shift-q ctrl-f4 alt-f4
+ctrl-l alt-d f6 ctrl-k ctrl-e ctrl-r ctrl-shift-r f5 shift-f5 ctrl-u ctrl-s ctrl-o ctrl-p ctrl-j ctrl-h ctrl-d
+ctrl-shift-d ctrl-shift-o ctrl-shift-b ctrl-shift-delete ctrl-f ctrl-g f1 f3 f7 f10 f11 f12 ctrl-shift-i
+ctrl-shift-j ctrl-shift-c shift-esc ctrl-tab ctrl-shift-tab ctrl-1 ctrl-9 alt-left alt-right alt-home alt-f alt-tab
+alt-esc alt-spc ctrl-esc meta_l meta_l-d meta_l-l ctrl-minus ctrl-equal ctrl-0 menu shift-f10 print
+ctrl-alt-f1 ctrl-alt-f2 ctrl-alt-f7 ctrl-alt-delete ctrl-alt-backspace alt-sysrq-b alt-sysrq-o alt-sysrq-e alt-sysrq-k'
+# Time in seconds for four tiles to be seen moving again, on an emulated processor.
+AGAIN_SECONDS=90
+
+# The line between the tiles of a 2x2 wall is the same in two dumps a second apart; a picture there would move.
+is_two_by_two() {
+    [ "$(tiles_moving)" = 4 ] && [ "$(tile_sum "$work/screen-1.ppm" 4:ih/2:iw/2-2:ih/8)" = "$(tile_sum "$work/screen-2.ppm" 4:ih/2:iw/2-2:ih/8)" ]
+}
+
+is_one_picture() {
+    ! is_two_by_two && [ "$(tile_sum "$work/screen-1.ppm" iw/4:ih/4:iw*3/8:ih*3/8)" != "$(tile_sum "$work/screen-2.ppm" iw/4:ih/4:iw*3/8:ih*3/8)" ]
+}
+
+# Prints the browser's first process, which ends with the browser.
+browser_process() {
+    in_box 'for folder in /proc/[0-9]*; do
+        [ "$(readlink $folder/exe)" != /usr/lib/chromium/chromium ] || tr "\0" " " <$folder/cmdline | grep -q -- --type= || echo ${folder#/proc/}
+    done'
+}
+
+keys_reach_the_page() {
+    monitor 'sendkey 1'
+    eventually "$AGAIN_SECONDS" is_one_picture || return 1
+    keep_screen one
+    monitor 'sendkey 4'
+    eventually "$AGAIN_SECONDS" is_two_by_two
+}
+
+# After each of them the wall is still the wall.
+no_key_leaves_the_wall() {
+    before=$(browser_process) tried=0 gone=''
+    [ -n "$before" ] || return 1
+    for keys in $LEAVING_KEYS; do
+        monitor "sendkey $keys"
+        eventually "$AGAIN_SECONDS" is_two_by_two || {
+            gone="$gone $keys"
+            keep_screen "after-$keys"
+        }
+        tried=$((tried + 1))
+    done
+    printf '    %s combinations; after these the wall was not there:%s\n' "$tried" "${gone:- none}"
+    keep_screen after-keys
+    [ -z "$gone" ] && [ "$(browser_process)" = "$before" ]
+}
+
+# Menus of the browser are no part of the wall.
+no_click_opens_a_menu() {
+    for place in '8000 8000' '24000 8000' '16384 16384'; do
+        monitor "mouse_move $place"
+        for button in 4 2; do
+            monitor "mouse_button $button"
+            monitor 'mouse_button 0'
+        done
+        eventually "$AGAIN_SECONDS" is_two_by_two || return 1
+    done
+    keep_screen after-clicks
+}
+
 part_kiosk() {
     [ -r "$kiosk_image" ] || fail "$kiosk_image is missing or cannot be read"
     vm_cut
@@ -122,7 +189,9 @@ part_kiosk() {
     case $vm_accelerator in *-cpu*) ;; *) vm_accelerator="$vm_accelerator -cpu max" ;; esac
     vm_extra="-object filter-dump,id=packets,netdev=net,file=$work/packets,maxlen=96"
     # The driver of QEMU's simplest card cannot share buffers (PRIME), which cage needs.
-    vm_screen=virtio
+    # The keyboard is that of every PC.
+    vm_extra="$vm_extra -device qemu-xhci -device usb-tablet"
+    vm_screen=virtio vm_options=cctv.input=keys,touch,mouse
     prepare_disk
     serial_mark=0
     vm_start
@@ -137,6 +206,9 @@ part_kiosk() {
     check 'a shell answers on the serial console' console_open
     memory_report || :
     check 'kiosk: compositor and browser run as an unprivileged user' runs_unprivileged
+    check 'kiosk: keys of its keyboard reach the page' keys_reach_the_page
+    check 'kiosk: no combination of keys leaves the wall' no_key_leaves_the_wall
+    check 'kiosk: no click opens a menu of the browser' no_click_opens_a_menu
     check 'SIGKILL of the browser: the screen shows the wall again' screen_comes_back_after \
         'kill -KILL $(pidof chromium)'
     check 'SIGKILL of the launcher: the screen shows the wall again' screen_comes_back_after \
@@ -145,7 +217,7 @@ part_kiosk() {
     check 'kiosk: no packet went to any other host' asks_no_other_host
     vm_cut
     rm -f "$work/disk.img"
-    image=$headless_image VM_MEMORY_MIB=$headless_memory vm_accelerator=$headless_accelerator vm_extra='' vm_screen=''
+    image=$headless_image VM_MEMORY_MIB=$headless_memory vm_accelerator=$headless_accelerator vm_extra='' vm_screen='' vm_options=''
 }
 
 # Like check, but also returns its exit code.
