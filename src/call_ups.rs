@@ -27,10 +27,23 @@ pub const MAX_TIME: Duration = Duration::from_secs(24 * 3600);
 pub enum Emphasis {
     /// Large, and alone or with others of its kind.
     Shown,
+    /// As [`Emphasis::Shown`], and pages first run what was there just before, where the agent keeps it.
+    LookedBack,
     /// In its place, with a frame.
     Marked,
     /// As [`Emphasis::Marked`], and pages play a tone once.
     Sounded,
+}
+
+impl Emphasis {
+    pub fn is_large(self) -> bool {
+        matches!(self, Self::Shown | Self::LookedBack)
+    }
+
+    /// Whether a camera has one of the two and not both.
+    fn excludes(self, other: Self) -> bool {
+        self == other || (self.is_large() && other.is_large())
+    }
 }
 
 /// A camera that a wall brings to the front.
@@ -40,6 +53,7 @@ pub struct CallUp {
     pub number: u64,
     pub camera: CameraId,
     pub emphasis: Emphasis,
+    pub since: Instant,
     pub until: Instant,
     /// Who or what wanted it, for people.
     pub by: String,
@@ -65,7 +79,7 @@ pub struct WallCallUps {
 impl WallCallUps {
     /// Whether a camera is shown large, which a dark wall is lit for.
     pub fn is_lit(&self) -> bool {
-        self.cameras.iter().any(|call_up| call_up.emphasis == Emphasis::Shown)
+        self.cameras.iter().any(|call_up| call_up.emphasis.is_large())
     }
 
     fn end_old(&mut self, now: Instant) {
@@ -96,15 +110,16 @@ impl CallUps {
     /// of too many ends.
     pub fn add(&self, wall: &str, camera: CameraId, emphasis: Emphasis, time: Duration, by: &str, now: Instant) {
         self.change(wall, now, |wall, number| {
-            wall.cameras.retain(|other| (other.emphasis, &other.camera) != (emphasis, &camera));
-            let most = if emphasis == Emphasis::Shown { MAX_SHOWN } else { MAX_MARKED };
-            let present = wall.cameras.iter().filter(|other| other.emphasis == emphasis).count();
+            wall.cameras.retain(|other| !other.emphasis.excludes(emphasis) || other.camera != camera);
+            let most = if emphasis.is_large() { MAX_SHOWN } else { MAX_MARKED };
+            let present = wall.cameras.iter().filter(|other| other.emphasis.excludes(emphasis)).count();
             if present >= most
-                && let Some(oldest) = wall.cameras.iter().position(|other| other.emphasis == emphasis)
+                && let Some(oldest) = wall.cameras.iter().position(|other| other.emphasis.excludes(emphasis))
             {
                 wall.cameras.remove(oldest);
             }
-            wall.cameras.push(CallUp { number, camera, emphasis, until: now + time.min(MAX_TIME), by: by.to_owned() });
+            let until = now + time.min(MAX_TIME);
+            wall.cameras.push(CallUp { number, camera, emphasis, since: now, until, by: by.to_owned() });
         });
     }
 

@@ -279,7 +279,13 @@ pub fn parse(text: &str, path: &Path, read_secret: SecretReader<'_>) -> Result<C
     let walls = wall::all(&root.walls, &ids, &mut diagnostics);
     let users = user::all(&root.users, &ids, &walls, &mut diagnostics);
     let mqtt = mqtt::read(&root.section(&schema::MQTT), base, read_secret, &mut diagnostics);
-    let known = rule::Surroundings { ids: &ids, cameras: &cameras, walls: &walls, has_broker: mqtt.is_given };
+    let known = rule::Surroundings {
+        ids: &ids,
+        cameras: &cameras,
+        walls: &walls,
+        has_broker: mqtt.is_given,
+        has_past: limits.look_back > 0,
+    };
     let rules = rule::all(&root.rules, &known, &mut diagnostics);
     diagnostics.finish().map(|warnings| Config {
         server,

@@ -10,6 +10,8 @@ use std::{
     path::Path,
 };
 
+use nix::sys::statvfs::statvfs;
+
 /// Limit in bytes; a longer file is not ours.
 pub const MAX_FILE_LEN: u64 = 16 << 10;
 
@@ -100,6 +102,17 @@ pub fn replace_content(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn remove(directory: &Path, name: &str) -> io::Result<()> {
     ignore_not_found(fs::remove_file(directory.join(format!("{name}.new"))))?;
     ignore_not_found(fs::remove_file(directory.join(name)))
+}
+
+/// The space in bytes that this user may still write on the file system of the directory `path`.
+///
+/// # Errors
+/// If there is no such directory.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let free = statvfs(path)?;
+    // Their types depend on the processor.
+    #[allow(clippy::useless_conversion)]
+    Ok(u64::from(free.blocks_available()).saturating_mul(u64::from(free.fragment_size())))
 }
 
 /// The names in `directory` that are UTF-8; none if it cannot be listed.

@@ -102,14 +102,27 @@ impl Zone {
         }
     }
 
-    /// The local time at `unix`, in seconds since 1970.
-    pub fn at(&self, unix: i64) -> LocalTime {
+    /// The local date and time at `unix`, in seconds since 1970, as names of files have it: `2026-12-01T09-05-00`.
+    pub fn file_stamp(&self, unix: i64) -> String {
+        let local = self.local(unix);
+        let (year, month, day) = calendar::date_of(day_of(local));
+        let second = local.rem_euclid(SECONDS_PER_DAY);
+        format!("{year:04}-{month:02}-{day:02}T{:02}-{:02}-{:02}", second / 3600, second / 60 % 60, second % 60)
+    }
+
+    /// Seconds since 1970-01-01 00:00 by the clock at the wall.
+    fn local(&self, unix: i64) -> i64 {
         let offset = match self {
             Self::Utc => 0,
             Self::Table(table) => table.offset(unix),
             Self::Rule(rule) => rule.offset(unix),
         };
-        let local = unix.saturating_add(offset);
+        unix.saturating_add(offset)
+    }
+
+    /// The local time at `unix`, in seconds since 1970.
+    pub fn at(&self, unix: i64) -> LocalTime {
+        let local = self.local(unix);
         let minute = local.rem_euclid(SECONDS_PER_DAY) / 60;
         // Both are within these bounds by the remainders.
         LocalTime {

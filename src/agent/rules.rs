@@ -179,6 +179,7 @@ fn emphasis(action: RuleAction) -> (Emphasis, &'static str) {
         RuleAction::Show => (Emphasis::Shown, "show"),
         RuleAction::Mark => (Emphasis::Marked, "mark"),
         RuleAction::Sound => (Emphasis::Sounded, "sound"),
+        RuleAction::LookBack => (Emphasis::LookedBack, "look back at"),
     }
 }
 

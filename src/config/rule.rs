@@ -73,6 +73,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) cameras: &'a [Camera],
     pub(super) walls: &'a Walls,
     pub(super) has_broker: bool,
+    /// Whether something is kept to look back at.
+    pub(super) has_past: bool,
 }
 
 /// Checks all rules.
@@ -122,6 +124,10 @@ fn rule(section: &Section<'_>, around: &Surroundings<'_>, diagnostics: &mut Diag
         section.report(section.key_at(&ON).unwrap_or(section.at), words, diagnostics);
     }
     let action = section.one_of(&DO, diagnostics).map_or(DO.default, |located| located.value);
+    if action == RuleAction::LookBack && !around.has_past {
+        let words = "nothing is kept to look back at; set look_back = 60 in [limits]";
+        section.report(section.key_at(&DO).unwrap_or(section.at), words, diagnostics);
+    }
     let seconds = section.whole_or_default(&RULE_SECONDS, diagnostics);
     let wall = wall.map(|(name, _)| name.to_owned());
     let hours = hours(section, diagnostics);
@@ -281,6 +287,10 @@ mod tests {
                 "c:2:6: rule \"gaet:motion\": on \"gaet:motion\": there is no camera \"gaet\"; did you mean \"gate\"?",
             ),
             ("on = 'porch:motion'", "c:2:6: rule \"porch:motion\": on \"porch:motion\": the camera has a url alone"),
+            (
+                "on = 'gate:lost'\ndo='look_back'",
+                "c:3:1: rule \"gate:lost\": nothing is kept to look back at; set look_back",
+            ),
             ("on = []", "c:2:6: rule 1: on is an empty list; write an event"),
             ("on = ['gate:motion', 7]", "c:2:22: rule 1: on is a whole number; write a text"),
             ("on = 'mqtt:house/bell'", "c:2:1: rule \"mqtt:house/bell\": a message of MQTT does not say which camera"),

@@ -14,6 +14,8 @@ pub enum RuleAction {
     Mark,
     /// As [`RuleAction::Mark`], with a tone.
     Sound,
+    /// Large, and first what was there just before.
+    LookBack,
 }
 
 rows! { RULE_ROWS:
@@ -29,10 +31,16 @@ rows! { RULE_ROWS:
     .aliases(&["event", "events", "when", "trigger"]);
     DO: Key<OneOf<RuleAction>, RuleAction> = key(
         "do",
-        OneOf(&[("show", RuleAction::Show), ("mark", RuleAction::Mark), ("sound", RuleAction::Sound)]),
+        OneOf(&[
+            ("show", RuleAction::Show),
+            ("mark", RuleAction::Mark),
+            ("sound", RuleAction::Sound),
+            ("look_back", RuleAction::LookBack),
+        ]),
         RuleAction::Show,
         "`show`: the camera is large on the wall. `mark`: it has a frame. `sound`: it has a frame, and pages play a short \
-         tone, as far as their browsers let them.",
+         tone, as far as their browsers let them. `look_back`: the camera is large, and begins five seconds before the event, \
+         under a band that says that this is not live; needs `look_back` in `[limits]`.",
     )
     .aliases(&["action", "then"]);
     RULE_CAMERA: Key<Text, Unset> = key(

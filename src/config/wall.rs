@@ -3,7 +3,10 @@
 //!
 //! A named wall has the keys of `[wall]`, except those that it sets itself.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use toml::{
     Spanned,
@@ -44,6 +47,8 @@ pub struct Wall {
     pub language: Option<&'static str>,
     /// Seconds without a touch after which a page goes back to the wall; 0: never.
     pub back_after: Option<u32>,
+    /// The folder for pictures that somebody saves at this machine's own screen; an absolute path.
+    pub pictures: Option<PathBuf>,
     /// Whether live tiles carry a moving mark.
     pub sign_of_life: Option<bool>,
     /// What applies to steps that do not say it.
@@ -72,6 +77,7 @@ impl Wall {
             rotate: self.rotate.or(standard.rotate),
             language: self.language.or(standard.language),
             back_after: self.back_after.or(standard.back_after),
+            pictures: self.pictures.or_else(|| standard.pictures.clone()),
             sign_of_life: self.sign_of_life.or(standard.sign_of_life),
             turns: self.turns.or(standard.turns),
             steps,
@@ -231,11 +237,27 @@ fn wall(section: &Section<'_>, known: &[String], diagnostics: &mut Diagnostics<'
         rotate: section.seconds_or_never(&keys::ROTATE, diagnostics),
         language: language(section, diagnostics),
         back_after: section.seconds_or_never(&keys::BACK_AFTER, diagnostics),
+        pictures: pictures(section, diagnostics),
         sign_of_life: section.flag(&keys::SIGN_OF_LIFE, diagnostics),
         turns: Turns::read(section, diagnostics),
         steps: Vec::new(),
         entries: Vec::new(),
     }
+}
+
+/// A relative path has no meaning to the person who plugs in a stick.
+fn pictures(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<PathBuf> {
+    let path = section.path(&keys::PICTURES, Path::new(""), diagnostics)?;
+    if path.is_absolute() {
+        return Some(path);
+    }
+    let at = section.key_at(&keys::PICTURES)?;
+    section.report(
+        at,
+        format!("pictures is no path from / on; write one like {}", keys::PICTURES.values.example),
+        diagnostics,
+    );
+    None
 }
 
 fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<&'static str> {
@@ -251,8 +273,6 @@ fn language(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::config::parse;
 
@@ -327,6 +347,10 @@ mod tests {
                 "c:10:1: [wall]: cameras stands beside a layout that names the cameras; remove one of them",
             ),
             ("[wall]\nrotate = 2", "c:9:10: [wall]: rotate is 2, too short to look at; write 3"),
+            (
+                "[wall]\npictures = 'media'",
+                "c:9:1: [wall]: pictures is no path from / on; write one like /media/pictures",
+            ),
             (
                 "[wall]\nback_after = 4",
                 "c:9:14: [wall]: back_after is 4, too short to look at; write 5 seconds or more, or 0",

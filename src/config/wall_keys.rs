@@ -4,7 +4,8 @@ use toml::de::DeValue;
 
 use super::{
     key::{
-        Flag, Key, List, OneOf, PageWord, Parsed, Row, SecondsOrNever, Shape, Text, Unset, Values, Whole, key, rows,
+        FilePath, Flag, Key, List, OneOf, PageWord, Parsed, Row, SecondsOrNever, Shape, Text, Unset, Values, Whole,
+        key, rows,
     },
     keys::MAX_CAMERAS,
 };
@@ -66,6 +67,14 @@ rows! { WALL_ROWS:
          again. `0`: never.",
     )
     .aliases(&["home_after", "idle_timeout"]);
+    PICTURES: Key<FilePath, Unset> = key(
+        "pictures",
+        FilePath { example: "/media/pictures" },
+        Unset("nowhere: the browser saves the file"),
+        "The folder, from `/` on, for pictures that somebody saves with S at this machine's own screen, such as that of a memory stick. The \
+         agent's user must be able to write there. It is never made by the agent, so a stick that is not there is told. \
+         Other machines save pictures by their browser.",
+    );
     SIGN_OF_LIFE: Key<Flag, Unset> = key(
         "sign_of_life",
         Flag,

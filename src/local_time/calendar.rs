@@ -41,6 +41,13 @@ pub fn year_of(day: i64) -> i64 {
     era * 400 + year_of_era + i64::from(day_of_year >= 306)
 }
 
+/// The year, the month (1 to 12) and the day of the month (1 to 31) of `day`.
+pub fn date_of(day: i64) -> (i64, i64, i64) {
+    let year = year_of(day);
+    let month = (2..=12).take_while(|month| first_day_of(year, *month) <= day).last().unwrap_or(1);
+    (year, month, day - first_day_of(year, month) + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +61,7 @@ mod tests {
                 let length = length + i64::from(month == 2 && is_leap_year(year));
                 assert_eq!(first_day_of(year, month), day, "{year}-{month}");
                 assert_eq!((year_of(day), year_of(day + length - 1)), (year, year), "{year}-{month}");
+                assert_eq!((date_of(day), date_of(day + length - 1)), ((year, month, 1), (year, month, length)));
                 day += length;
             }
         }

@@ -4,6 +4,7 @@ pub mod card_cache;
 pub mod frame;
 pub mod frame_limiter;
 pub mod jpeg_feed;
+pub mod kept_picture;
 pub mod mjpeg;
 pub mod named_viewers;
 pub mod snapshot;

@@ -3,6 +3,7 @@
 mod call_ups;
 mod gate;
 mod hostile;
+mod kept_pictures;
 mod motion;
 mod pages;
 mod principals;

@@ -59,6 +59,8 @@ export class FakeAgent {
     version = "1";
     /** As in /api/cameras; the unnamed wall first. */
     walls = [];
+    /** What it answers when it is to keep a picture. */
+    keeping = { status: 201, answer: { file: "kept.jpg" } };
     /** How far the agent's clock is ahead, in milliseconds. */
     clockAhead = 0;
     /** While true, neither socket nor HTTP answers, although connections are accepted. */
@@ -325,7 +327,7 @@ export class FakeAgent {
         } else if (/^\/api\/cameras\/[^/]+\/ptz$/.test(pathname)) {
             await this.#steer(request, response);
         } else if (pathname.startsWith("/snapshot/")) {
-            this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), response);
+            this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), request, response);
         } else if (pathname.startsWith("/live/")) {
             this.#startStream(pathname.slice("/live/".length), new URL(request.url, this.url).searchParams.get("viewer"), response);
         } else {
@@ -370,8 +372,12 @@ export class FakeAgent {
             reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", tls_key: "sha256:0f1e", worker, reception, profiles, ptz, may_steer };
     }
 
-    #sendSnapshot(camera, response) {
+    #sendSnapshot(camera, request, response) {
         const live = camera.state === "live" && camera.sequence !== undefined;
+        if (request.method === "POST" && live) {
+            response.writeHead(this.keeping.status, { "Content-Type": "application/json" }).end(JSON.stringify(this.keeping.answer));
+            return;
+        }
         const picture = this.#pictures[this.cameras.indexOf(camera)][0];
         response.writeHead(live ? 200 : 503, { "Content-Type": "image/jpeg", "X-State": camera.state, "X-Timestamp": String((camera.taken ?? 0) / 1000) });
         response.end(picture);

@@ -108,6 +108,15 @@ test("the past runs under a band, its clock is right, it drives back and forth, 
         for (let n = 0; n < Math.floor(ago / 5) - 1; n += 1) await page.keyboard.press("ArrowRight");
         assert.ok(await isOpen());
         await until("its end", async () => !(await isOpen()), LIVE_TIMEOUT);
+        // What calls the camera up may begin it, before that moment.
+        const rung = Date.now();
+        const shown = await fetch(urlOf("/api/wall/show"), { method: "POST", body: JSON.stringify({ camera: id, seconds: 60, look_back: true }) });
+        assert.equal(shown.status, 200, await shown.text());
+        const bell = await until("the past of the bell", look);
+        assert.ok(bell.clock < rung && bell.clock > rung - 15_000, `${bell.clock - rung} ms`);
+        assert.match(bell.band, /^NOT LIVE/);
+        await until("its end", async () => !(await isOpen()), LIVE_TIMEOUT);
+        await fetch(urlOf("/api/wall/clear"), { method: "POST" });
         // A camera that sends JPEG.
         const jpeg = cameras.find((camera) => camera.codec === "jpeg").id;
         await page.goto(urlOf(`/?cameras=${jpeg}`));

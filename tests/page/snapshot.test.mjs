@@ -43,3 +43,21 @@ test("a picture that is not live is never saved, and a message says why", async 
     await agent.start();
 });
 
+
+test("where the wall keeps pictures, the agent saves it, and says why if it cannot", async () => {
+    const downloads = [];
+    page.on("download", (download) => downloads.push(download));
+    agent.walls = [{ name: "" }, { name: "hall", keeps_pictures: true }];
+    await openWall("?layout=4&wall=hall");
+    await page.focus("camera-tile[camera=camera-2]");
+    await page.keyboard.press("s");
+    await until("the message", async () => (await page.textContent("#notices")).includes("Saved: kept.jpg"));
+    assert.ok(agent.requests.includes("/snapshot/camera-2?wall=hall"));
+    agent.keeping = { status: 507, answer: { error: "/media/stick is not there" } };
+    await page.keyboard.press("s");
+    await until("why", async () => (await page.textContent("#notices")).includes("Not saved: /media/stick is not there"));
+    agent.setCamera("camera-2", { state: "stalled", why: "no frame" });
+    await page.keyboard.press("s");
+    await until("not live", async () => (await page.textContent("#notices")).includes("Not saved: Yard is not live"));
+    assert.deepEqual(downloads, []);
+});

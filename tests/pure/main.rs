@@ -9,6 +9,7 @@ mod support;
 
 mod config_check;
 mod dependencies;
+mod kiosk_keyboard;
 mod layering;
 mod linked_libraries;
 mod onvif;

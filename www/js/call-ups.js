@@ -4,7 +4,7 @@
 // a camera that a person enlarged stays, and what a person has put away does not come back until something new is called
 // up.
 
-/** @typedef {{camera: string, seconds: number, by: string, number: number, sound?: boolean}} CallUp as the agent tells it */
+/** @typedef {{camera: string, seconds: number, by: string, number: number, sound?: boolean, look_back?: number}} CallUp as the agent tells it */
 /** @typedef {{layout: string, seconds: number}} OtherLayout */
 
 const TICK_INTERVAL = 250;
@@ -22,6 +22,10 @@ function callUpsIn(list) {
 const NOTES = [880, 660];
 const NOTE_LENGTH = 0.18;
 const VOLUME = 0.25;
+
+/** Looking back begins so many seconds before the call-up, and only if it is no older: a page that comes later is live. */
+const LEAD = 5;
+const LATEST = 3;
 
 /** The frame of a marked tile; with the sign of a tone, which those see who cannot hear it. @param {boolean} sound */
 function frameOf(sound) {
@@ -59,15 +63,24 @@ export class CallUps {
     #layout = null;
     /** The newest call-up for which the tone was played. */
     #sounded = 0;
+    /** The newest call-up for which this page has looked back. */
+    #lookedBack = 0;
+    /** @type {(camera: string, seconds: number) => unknown} */
+    #lookBack;
     /** Made with the first tone. @type {AudioContext | null} */
     #audio = null;
     /** The newest call-up that a person has put away. */
     #putAway = 0;
     #label = document.createElement("div");
 
-    /** @param {import("./wall.js").CameraWall} wall @param {HTMLElement} root of its tiles */
-    constructor(wall, root) {
+    /**
+     * @param {import("./wall.js").CameraWall} wall
+     * @param {HTMLElement} root of its tiles
+     * @param {(camera: string, seconds: number) => unknown} lookBack runs a camera from so many seconds ago
+     */
+    constructor(wall, root, lookBack) {
         this.#wall = wall;
+        this.#lookBack = lookBack;
         this.#root = root;
         this.#label.id = "called-up";
         this.#label.style.cssText = `position: absolute; right: 0; bottom: 0; padding: 0 0.5em; background: ${COLOUR}; color: #000; font: 1.2em sans-serif`;
@@ -87,6 +100,11 @@ export class CallUps {
         this.#layout = typeof told?.layout?.layout === "string" ? told.layout : null;
         this.tick(now);
         this.#sound();
+        for (const { camera, number, look_back: since } of this.#shown) {
+            if (since === undefined || number <= this.#lookedBack || number <= this.#putAway) continue;
+            this.#lookedBack = number;
+            if (since <= LATEST && this.#wall.enlarged === null) this.#lookBack(camera, since + LEAD);
+        }
     }
 
     /** Plays the tone for what is new; a context that the browser holds back plays nothing later, when it is old. */

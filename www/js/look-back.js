@@ -94,16 +94,17 @@ export class LookBack {
     #onKey = (event) => this.#key(event);
 
     /**
-     * Fetches the last seconds of the camera of `tile` and runs them over it.
+     * Fetches the last `seconds` of the camera of `tile` and runs them over it.
      * @param {CameraTile} tile
      * @param {{id: string, name: string}} camera
+     * @param {number} seconds whole ones
      * @param {(taken: number, now: number) => number | null} ageOf a picture, by the agent's clock, in milliseconds
      * @param {() => void} onEnd
      * @returns {Promise<LookBack | string>} or what to tell the person
      */
-    static async open(tile, { id, name }, ageOf, onEnd) {
+    static async open(tile, { id, name }, seconds, ageOf, onEnd) {
         try {
-            const answer = await fetch(agentUrl(`api/cameras/${encodeURIComponent(id)}/past?seconds=${SECONDS}`), {
+            const answer = await fetch(agentUrl(`api/cameras/${encodeURIComponent(id)}/past?seconds=${seconds}`), {
                 cache: "no-store",
                 signal: AbortSignal.timeout(FETCH_TIMEOUT),
             });
@@ -114,7 +115,7 @@ export class LookBack {
             if (video.format !== "jpeg" && !(await canDecode(video))) return t("past.cannot", { name });
             const units = unitsIn(await answer.arrayBuffer());
             if (units.length === 0) return t("past.none", { name });
-            return new LookBack(tile, units, video, ageOf, onEnd);
+            return new LookBack(tile, units, video, seconds, ageOf, onEnd);
         } catch (error) {
             console.warn("look back:", error);
             return t("past.failed", { name });
@@ -125,10 +126,11 @@ export class LookBack {
      * @param {CameraTile} tile
      * @param {Frame[]} units
      * @param {Video} video
+     * @param {number} seconds
      * @param {(taken: number, now: number) => number | null} ageOf
      * @param {() => void} onEnd
      */
-    constructor(tile, units, video, ageOf, onEnd) {
+    constructor(tile, units, video, seconds, ageOf, onEnd) {
         this.#tile = tile;
         this.#units = units;
         this.#video = video;
@@ -160,7 +162,7 @@ export class LookBack {
         tile.append(this.#root);
         document.addEventListener("keydown", this.#onKey, { capture: true });
         const last = units[units.length - 1].taken;
-        this.#seek(Math.max(units[0].taken, last - SECONDS * 1000));
+        this.#seek(Math.max(units[0].taken, last - seconds * 1000));
         this.#step();
     }
 
@@ -343,17 +345,19 @@ export class LookBack {
 }
 
 /**
- * Runs the last seconds of the selected camera over its tile.
+ * Runs the last seconds of a camera over its tile.
  * @param {import("./wall.js").CameraWall} wall
  * @param {import("./camera-list.js").CameraList} list
  * @param {import("./wall-socket.js").WallSocket} socket
  * @param {import("./notices.js").Notices} notices
+ * @param {string | null} of the camera
+ * @param {number} [seconds] whole ones
  */
-export async function lookBack(wall, list, socket, notices) {
-    const camera = list.cameras.find(({ id }) => id === wall.selected);
+export async function lookBack(wall, list, socket, notices, of, seconds = SECONDS) {
+    const camera = list.cameras.find(({ id }) => id === of);
     const tile = camera && wall.tileOf(camera.id);
     if (camera === undefined || tile === undefined || tile.querySelector(".look-back")) return;
-    const told = await LookBack.open(tile, camera, (taken, now) => socket.clock.age(taken, now, now), () => tile.focus());
+    const told = await LookBack.open(tile, camera, seconds, (taken, now) => socket.clock.age(taken, now, now), () => tile.focus());
     if (typeof told === "string") notices.showMessage(told);
 }
 

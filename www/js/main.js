@@ -57,7 +57,7 @@ const socket = new WallSocket(socketUrl("ws"), {
         void direct(told?.scene ?? null);
         if (callUps === null && told?.shown?.length + told?.marked?.length === 0 && !told.layout) return;
         const { CallUps } = await import("./call-ups.js");
-        (callUps ??= new CallUps(wall, element("wall"))).take(told);
+        (callUps ??= new CallUps(wall, element("wall"), lookBack)).take(told);
     },
     onPtz: (told) => usePtz((one) => one.take(told)),
     onRefused: (text) => {
@@ -114,7 +114,7 @@ const actions = {
         pollList();
     },
     snapshot: () => snapshot(),
-    lookBack: async () => (await import("./look-back.js")).lookBack(wall, list, socket, notices),
+    lookBack: () => lookBack(wall.selected),
     fullScreen: () => toggleFullScreen(),
     help: () => toggleHelp(),
 };
@@ -168,17 +168,16 @@ async function usePtz(act) {
     act((ptz ??= new Ptz(wall, list, element("wall"))));
 }
 
+/** @param {string | null} camera @param {number} [seconds] */
+async function lookBack(camera, seconds) {
+    await (await import("./look-back.js")).lookBack(wall, list, socket, notices, camera, seconds);
+}
+
 async function snapshot() {
     const camera = list.all.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
-    const { id, name } = camera;
-    const { NotLiveError, saveSnapshot } = await import("./snapshot.js");
-    try {
-        notices.showMessage(t("snapshot.saved", { file: await saveSnapshot(id) }));
-    } catch (error) {
-        if (error instanceof NotLiveError) notices.showMessage(t("snapshot.notLive", { name, state: t(`state.${error.state}`) }));
-        else notices.showMessage(t("snapshot.failed", { name }));
-    }
+    const { saveSnapshot } = await import("./snapshot.js");
+    notices.showMessage(await saveSnapshot(camera, settings.keepsPictures ? settings.name : null));
 }
 
 async function applyLanguage() {

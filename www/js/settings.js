@@ -41,6 +41,8 @@ export class Settings {
     directed = null;
     /** Whether cameras.toml has no wall of that name. */
     isUnknown = false;
+    /** The agent keeps pictures that are saved at this screen. */
+    keepsPictures = false;
 
     #url;
     /** @type {Values} */
@@ -113,6 +115,7 @@ export class Settings {
         }
         this.#fingerprint = fingerprint;
         this.#fromFile = valid({ layout: section.layout, rotate: section.rotate, backAfter: section.back_after, life: section.sign_of_life });
+        this.keepsPictures = section.keeps_pictures === true;
         if (Array.isArray(section.cameras)) this.#fromFile.cameras = section.cameras.filter((id) => typeof id === "string");
         if (typeof section.language === "string") this.#fromFile.language = section.language;
         this.#save();

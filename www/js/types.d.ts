@@ -164,6 +164,8 @@ export interface WallSection {
     back_after?: number | null;
     language?: string | null;
     sign_of_life?: boolean | null;
+    /** The agent keeps pictures that are saved at this screen. */
+    keeps_pictures?: boolean;
 }
 
 /** What a tile shows about its camera. */

@@ -53,12 +53,12 @@ add_kiosk() {
 
 # Programs that the rules run are in the same folder as the rules' own.
 add_input() {
-    copy_as_is "$1" "$2" /usr/lib/systemd/systemd-udevd
+    copy_as_is "$1" "$2" /lib/systemd/systemd-udevd
     for rule in $INPUT_RULES; do
-        copy_as_is "$1" "$2" "/usr/lib/udev/rules.d/$rule"
+        copy_as_is "$1" "$2" "/lib/udev/rules.d/$rule"
     done
     # shellcheck disable=SC2046 # a list of words
-    copy_closure "$1" "$2" $(cd "$1" && ls usr/lib/udev/libinput-* | sed 's/^/\//')
+    copy_closure "$1" "$2" $(cd "$1" && ls lib/udev/libinput-* | sed 's/^/\//')
     copy_as_is "$1" "$2" /usr/share/libinput
 }
 

@@ -68,6 +68,11 @@ fn with(section: &SectionRows, row: &dyn Row, value: &str) -> String {
     };
     lines.retain(|(key, _)| key != replaced);
     lines.push((row.name().to_owned(), value.to_owned()));
+    // A rule that looks back needs a past.
+    if value.contains("look_back") {
+        let (_, limits) = file.iter_mut().find(|(head, _)| head == "[limits]").unwrap();
+        limits.push(("look_back".into(), "60".into()));
+    }
     text(&file)
 }
 

@@ -27,7 +27,7 @@ use crate::web::{
     },
     ops::{metrics, status},
     ptz,
-    stream::{mjpeg, snapshot, wanted::Wanted},
+    stream::{kept_picture, mjpeg, snapshot, wanted::Wanted},
     visible_cameras::VisibleCameras,
     wall,
     wall::{
@@ -223,10 +223,13 @@ impl Asked<'_> {
 
     /// One picture. While it is waited for, it may need a decoder and an encoder like any viewer.
     async fn snapshot(&self, id: &str, principal: &Principal) -> Result<Response, Response> {
-        let Identification { web, admitted, .. } = *self.asked;
+        let Identification { web, request, admitted, .. } = *self.asked;
         let wanted = self.wanted(id, principal)?;
         let _counted = web.admission.watch(&admitted.visitor).map_err(|refusal| refusal.response())?;
-        Ok(snapshot::take(web, &wanted).await)
+        match request.method() {
+            Method::Post => kept_picture::keep(self.asked, id, &wanted).await,
+            _ => Ok(snapshot::take(web, &wanted).await),
+        }
     }
 
     /// The last seconds, which count as a viewer while they are sent.

@@ -42,7 +42,7 @@ const MAX_KEPT: usize = 8 << 10;
 const POST_PATHS: [&str; 2] = ["/login", "/logout"];
 
 /// The beginnings of paths that take POST with a body.
-const BODY_PATHS: [&str; 3] = ["/api/wall/", "/api/walls/", "/api/cameras/"];
+const BODY_PATHS: [&str; 4] = ["/api/wall/", "/api/walls/", "/api/cameras/", "/snapshot/"];
 
 /// Limit in bytes: an object of a few short members.
 const MAX_BODY: usize = 4 << 10;

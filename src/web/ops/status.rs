@@ -78,7 +78,7 @@ pub fn cameras(web: &Web, metadata: &Metadata, visitor: &Visitor, principal: &Pr
             "taken": reload.taken,
             "outcome": reload.outcome,
         },
-        "walls": web.walls.as_json(principal),
+        "walls": web.walls.as_json(principal, visitor.is_loopback),
         "scenes": scenes(web, principal),
         "cameras": cameras,
     });

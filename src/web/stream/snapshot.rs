@@ -21,17 +21,28 @@ use crate::{
 /// open, it is opened and waited for up to `Limits::on_demand`; after that, the other stream's
 /// picture is used.
 pub async fn take(web: &Web, wanted: &Wanted) -> Response {
+    match newest(web, wanted).await {
+        Ok(picture) => response(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live),
+        Err(response) => response,
+    }
+}
+
+/// The picture that [`take`] answers with.
+///
+/// # Errors
+/// The response without one.
+pub async fn newest(web: &Web, wanted: &Wanted) -> Result<Arc<Picture>, Response> {
     let rendition_request = wanted.rendition_request;
     let mut view = match wanted.channel.subscribe(rendition_request, wanted.origin) {
         Ok(view) => view,
-        Err(error) => return too_many(error),
+        Err(error) => return Err(too_many(error)),
     };
     let started = Instant::now();
     let limit = if view.is_waiting() { web.limits.on_demand } else { web.limits.first_picture };
     let mut newest = None;
     let condition = timeout(limit, live_picture(&mut view, &mut newest)).await;
     if let Some(picture) = newest {
-        return response(200, picture.jpeg.to_vec(), picture.taken, picture.sequence, State::Live);
+        return Ok(picture);
     }
     let condition = condition.unwrap_or_else(|| Condition {
         state: State::Connecting,
@@ -40,7 +51,7 @@ pub async fn take(web: &Web, wanted: &Wanted) -> Response {
     let condition = wanted.principal.condition(condition);
     let state = condition.state;
     let card = web.cards.card(view.stream(), condition, rendition_request).await;
-    response(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5")
+    Err(response(503, card.to_vec(), unix_now(), 0, state).header("Retry-After", "5"))
 }
 
 /// Waits for a picture of the stream that suits best; a picture available meanwhile is in `newest`.

@@ -75,14 +75,17 @@ impl Told {
 fn call_ups(told: &WallCallUps, principal: &Principal, now: Instant) -> Value {
     let left = |until: Instant| (until.saturating_duration_since(now).as_secs_f64() * 10.0).ceil() / 10.0;
     let of = |is_shown: bool| {
-        let seen = |call_up: &&CallUp| {
-            (call_up.emphasis == Emphasis::Shown) == is_shown && principal.sees(call_up.camera.as_str())
-        };
+        let seen =
+            |call_up: &&CallUp| call_up.emphasis.is_large() == is_shown && principal.sees(call_up.camera.as_str());
         let cameras = told.cameras.iter().filter(seen).map(|call_up| {
-            let CallUp { number, camera, until, by, emphasis } = call_up;
+            let CallUp { number, camera, since, until, by, emphasis } = call_up;
             let mut told = json!({ "camera": camera.as_str(), "seconds": left(*until), "by": by, "number": number });
-            if *emphasis == Emphasis::Sounded {
-                told["sound"] = json!(true);
+            match emphasis {
+                Emphasis::Sounded => told["sound"] = json!(true),
+                Emphasis::LookedBack => {
+                    told["look_back"] = json!(now.saturating_duration_since(*since).as_secs_f64().round());
+                }
+                Emphasis::Shown | Emphasis::Marked => {}
             }
             told
         });
@@ -162,7 +165,8 @@ fn carry_out(
     let bad = |wrong: String| (400, wrong);
     let parameters = parameters(body).map_err(bad)?;
     let known: &[&str] = match order {
-        Order::Show | Order::Mark => &["camera", "seconds"],
+        Order::Show => &["camera", "seconds", "look_back"],
+        Order::Mark => &["camera", "seconds"],
         Order::Layout => &["layout", "seconds"],
         Order::Clear => &["camera"],
     };
@@ -176,8 +180,12 @@ fn carry_out(
     Ok(match order {
         Order::Show | Order::Mark => {
             let camera = camera.ok_or_else(needed)?;
-            let (emphasis, verb) =
-                if order == Order::Show { (Emphasis::Shown, "shows") } else { (Emphasis::Marked, "marks") };
+            let (emphasis, verb) = match (order, parameters.get("look_back")) {
+                (Order::Mark, _) => (Emphasis::Marked, "marks"),
+                (_, None | Some(Value::Bool(false))) => (Emphasis::Shown, "shows"),
+                (_, Some(Value::Bool(true))) => (Emphasis::LookedBack, "looks back at"),
+                (_, Some(_)) => return Err(bad("look_back must be true or false".to_owned())),
+            };
             let text = format!("{verb} {camera} for {:.0} s", time.as_secs_f64());
             call_ups.add(name, camera, emphasis, time, by, now);
             text

@@ -1,5 +1,7 @@
 //! How the page shows the cameras: set by `[wall]` and `[wall.NAME]`, reported by `/api/cameras`.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::web::admission::principal::Principal;
@@ -32,15 +34,29 @@ impl WallSettings {
         Some(WallView { layout: wall.layout.as_ref().and_then(|layout| layout_json(layout, principal)), cameras })
     }
 
+    /// Where pictures of the wall `name` are kept, if anywhere.
+    pub(in crate::web) fn pictures(&self, name: &str) -> Option<PathBuf> {
+        let walls = self.0.lock();
+        let wall = if name.is_empty() { &walls.standard } else { walls.named.get(name)? };
+        wall.pictures.clone()
+    }
+
     /// The wall without a name comes first; `null` leaves the choice to the page. Cameras that `principal`
-    /// may not see are left out, and so are walls of no others.
-    pub(in crate::web) fn as_json(&self, principal: &Principal) -> Value {
+    /// may not see are left out, and so are walls of no others. `is_own_screen`: it is told to a page on this machine
+    /// itself.
+    pub(in crate::web) fn as_json(&self, principal: &Principal, is_own_screen: bool) -> Value {
         let walls = self.0.lock();
         let own = |wall: &Wall| visible(wall.cameras.clone(), principal).flatten();
-        let standard = wall_json("", &walls.standard, own(&walls.standard), principal);
+        let told = |name: &str, wall: &Wall| {
+            let mut told = wall_json(name, wall, own(wall), principal);
+            // Not where.
+            told["keeps_pictures"] = json!(wall.pictures.is_some() && is_own_screen);
+            told
+        };
+        let standard = told("", &walls.standard);
         let named = walls.named.iter().filter_map(|(name, wall)| {
             let _some = visible(wall.all_cameras(), principal)?;
-            Some(wall_json(name, wall, own(wall), principal))
+            Some(told(name, wall))
         });
         std::iter::once(standard).chain(named).collect()
     }
@@ -101,7 +117,7 @@ mod tests {
     fn walls_are_told_as_the_file_has_them() {
         let walls = WallSettings::default();
         walls.set(Walls { named: [("hall".to_owned(), wall(&["gate"]))].into(), ..Walls::default() });
-        let json = walls.as_json(&principal(Seen::All));
+        let json = walls.as_json(&principal(Seen::All), true);
         assert_eq!((&json[0]["name"], &json[0]["layout"]), (&json!(""), &Value::Null));
         assert_eq!(
             (&json[1]["name"], &json[1]["layout"], &json[1]["cameras"]),
@@ -116,9 +132,9 @@ mod tests {
         let no_files = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
         let walls = WallSettings::default();
         walls.set(crate::config::parse(text, std::path::Path::new("c"), &no_files).unwrap().walls);
-        let all = walls.as_json(&principal(Seen::All));
+        let all = walls.as_json(&principal(Seen::All), true);
         assert_eq!(all[1]["layout"], json!(["gate vault", "gate vault"]));
-        let json = walls.as_json(&principal(Seen::Only(["gate".to_owned()].into())));
+        let json = walls.as_json(&principal(Seen::Only(["gate".to_owned()].into())), true);
         assert_eq!((&json[0]["layout"], &json[0]["cameras"]), (&Value::Null, &Value::Null));
         assert_eq!((&json[1]["layout"], &json[1]["cameras"]), (&json!(["gate .", "gate ."]), &json!(["gate"])));
     }
@@ -129,7 +145,7 @@ mod tests {
         let named = [("hall", wall(&["vault", "gate"])), ("safe", wall(&["vault"]))];
         let named = named.map(|(name, wall)| (name.to_owned(), wall)).into();
         walls.set(Walls { standard: wall(&["vault"]), named });
-        let json = walls.as_json(&principal(Seen::Only(["gate".to_owned()].into())));
+        let json = walls.as_json(&principal(Seen::Only(["gate".to_owned()].into())), true);
         assert!(!json.to_string().contains("vault") && !json.to_string().contains("safe"), "{json}");
         assert_eq!((&json[0]["cameras"], &json[1]["cameras"]), (&Value::Null, &json!(["gate"])));
     }
