@@ -156,8 +156,8 @@ fn every_error_has_a_reason_and_a_changed_key_the_way_out() {
     assert_eq!(
         reason.to_string(),
         format!(
-            "10.0.0.1:443 has another TLS key than before, so nothing was sent to it; if it is the camera, write \
-             fingerprint = \"{presented}\""
+            "10.0.0.1:443 has another TLS key than before, so nothing was sent to it; if it is the camera, run \
+             cctv-agent keys --forget CAMERA, or write fingerprint = \"{presented}\""
         )
     );
     assert!(is_of_other_key(&reason) && is_of_other_key(&Error::NotPinned { presented }.reason("c")));
