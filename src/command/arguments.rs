@@ -14,7 +14,6 @@ use log::LevelFilter;
 use super::{
     discover::{self, Discover},
     info::Info,
-    keys::Keys,
     verify::{self, Verify},
 };
 use crate::{
@@ -42,7 +41,7 @@ pub enum Command {
     Passwd(UserArgs),
     Token(UserArgs),
     Users(QueryArgs),
-    Keys(Keys),
+    Keys(QueryArgs),
     Discover(Discover),
     Verify(Verify),
     Help,
@@ -59,13 +58,13 @@ pub struct Run {
     pub level: LevelFilter,
 }
 
-/// The arguments of `list` and `status`.
+/// The arguments of `list`, `status`, `users` and `keys`.
 #[derive(Debug, PartialEq)]
 pub struct QueryArgs {
     /// The configuration file of the agent to query.
     pub file: PathBuf,
     pub json: bool,
-    /// The only camera to show; `list` has none.
+    /// The only camera to show, or for `keys` the one to forget.
     pub camera: Option<String>,
 }
 
@@ -245,15 +244,15 @@ impl ArgParser {
     }
 
     fn keys(mut self) -> Result<Command, String> {
-        let mut keys = Keys { file: config::DEFAULT_FILE.into(), json: false, forget: None };
+        let mut keys = QueryArgs { file: config::DEFAULT_FILE.into(), json: false, camera: None };
         while let Some(word) = self.next()? {
             match word {
                 Word::Option(name) if name == "config" => keys.file = self.value(&name)?.into(),
                 Word::Option(name) if name == "json" => keys.json = true,
                 Word::Option(name) if name == "forget" => {
                     let id = self.text(&name)?;
-                    let id = CameraId::new(&id).ok_or_else(|| format!("--forget {id:?} is not the id of a camera"))?;
-                    keys.forget = Some(id);
+                    CameraId::new(&id).ok_or_else(|| format!("--forget {id:?} is not the id of a camera"))?;
+                    keys.camera = Some(id);
                 }
                 Word::Option(name) if name == "help" => return Ok(Command::Help),
                 Word::Value(word) => {
@@ -262,7 +261,7 @@ impl ArgParser {
                 other => return Err(other.unexpected("keys")),
             }
         }
-        if keys.json && keys.forget.is_some() {
+        if keys.json && keys.camera.is_some() {
             return Err("--json and --forget exclude each other".into());
         }
         Ok(Command::Keys(keys))
@@ -450,8 +449,8 @@ mod tests {
     #[test]
     fn keys_are_listed_unless_a_camera_is_to_be_forgotten() {
         let Ok(Command::Keys(keys)) = parsed("keys --forget gate --config a.toml") else { panic!("not keys") };
-        assert_eq!(keys, Keys { file: "a.toml".into(), json: false, forget: CameraId::new("gate") });
-        assert!(matches!(parsed("keys --json"), Ok(Command::Keys(keys)) if keys.json && keys.forget.is_none()));
+        assert_eq!(keys, QueryArgs { file: "a.toml".into(), json: false, camera: Some("gate".into()) });
+        assert!(matches!(parsed("keys --json"), Ok(Command::Keys(keys)) if keys.json && keys.camera.is_none()));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `cctv-agent keys`: the TLS keys that cameras must keep, and forgetting one.
 
-use std::{collections::BTreeMap, io, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, io, path::Path, process::ExitCode};
 
 use serde_json::{Value, json};
 
 use super::{
+    arguments::QueryArgs,
     check,
     output::{complain, print, print_json},
     process, reload,
@@ -26,21 +27,11 @@ const NO_SUCH_KEY: u8 = 65;
 const CANNOT_READ: u8 = 66;
 const CANNOT_WRITE: u8 = 73;
 
-/// The arguments of `keys`.
-#[derive(Debug, PartialEq)]
-pub struct Keys {
-    /// The configuration file; it names the state directory.
-    pub file: PathBuf,
-    pub json: bool,
-    /// The camera, or the recorder, whose keys are to be forgotten.
-    pub forget: Option<CameraId>,
-}
-
 /// Lists the keys, or forgets those of a camera and has a running agent try it again.
 ///
 /// # Blocking
 /// Blocks on the disk, and for `--forget` as `reload`.
-pub fn run(arguments: &Keys) -> ExitCode {
+pub fn run(arguments: &QueryArgs) -> ExitCode {
     let Startup { state_dir, .. } = match config::startup(&arguments.file) {
         Ok(startup) => startup,
         Err(complaints) => {
@@ -58,8 +49,8 @@ pub fn run(arguments: &Keys) -> ExitCode {
         Ok(keys) => keys,
         Err(error) => return failed(&directory, &error, CANNOT_READ),
     };
-    match &arguments.forget {
-        Some(id) => forget(arguments, &directory, owner(id, &cameras), &keys),
+    match arguments.camera.as_deref().and_then(CameraId::new) {
+        Some(id) => forget(&arguments.file, &directory, owner(&id, &cameras), &keys),
         None => {
             let rows = rows(&keys, &cameras, &directory);
             if arguments.json {
@@ -72,12 +63,7 @@ pub fn run(arguments: &Keys) -> ExitCode {
     }
 }
 
-fn forget(
-    Keys { file, .. }: &Keys,
-    directory: &Directory,
-    id: &CameraId,
-    keys: &BTreeMap<CameraId, LearntKeys>,
-) -> ExitCode {
+fn forget(file: &Path, directory: &Directory, id: &CameraId, keys: &BTreeMap<CameraId, LearntKeys>) -> ExitCode {
     match directory.forget_keys(id) {
         Ok(true) => {}
         Ok(false) => {
@@ -154,8 +140,6 @@ fn as_text(rows: &[Value]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn cameras(text: &str) -> Vec<Camera> {
