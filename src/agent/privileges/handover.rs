@@ -239,7 +239,7 @@ mod tests {
         let whole = folder.join("whole");
         fs::create_dir_all(whole.join("tls")).unwrap();
         let names = ["gate.json", "gate.keys", "gate.keys.new", "sessions", "command-key", "tls/key.pem"];
-        names.map(|name| fs::write(whole.join(name), "").unwrap());
+        names.iter().for_each(|name| fs::write(whole.join(name), "").unwrap());
         give_directory(&user, &whole).unwrap();
         for name in names.into_iter().chain(["tls", "."]) {
             assert_eq!(owner(&whole.join(name)), (64_123, 64_124), "{name}");
