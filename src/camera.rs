@@ -81,9 +81,9 @@ pub struct StreamSource {
     /// Whether the login may be sent unprotected (Basic) to a camera that offers nothing else.
     pub clear_password: bool,
     pub tls: TlsPolicy,
-    /// The key or the certificate that the camera must have over TLS; `None`: the key that it had the
-    /// first time.
-    pub fingerprint: Option<Fingerprint>,
+    /// The keys or certificates of which each service of the camera must have one over TLS; none: the key
+    /// that the service had the first time.
+    pub fingerprints: Vec<Fingerprint>,
 }
 
 impl StreamSource {

@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod check;
 pub mod discover;
 pub mod info;
+pub mod keys;
 pub mod list;
 mod output;
 pub mod passwd;
@@ -52,6 +53,10 @@ Usage:
       The same for a screen or a program: makes a token and prints it once.
   cctv-agent users [--config FILE] [--json]
       Lists the users of the running agent, and when each was last seen.
+  cctv-agent keys [--config FILE] [--json]
+      Lists the TLS keys that cameras had the first time and must keep. Needs no running agent.
+  cctv-agent keys --forget CAMERA [--config FILE]
+      Forgets those of one camera, which was reset or replaced; its next key is learnt.
   cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
       Searches the network for cameras, for 3 seconds unless --seconds says otherwise; sends no password.
       --toml writes sections for FILE for those that are not in it yet.

@@ -43,6 +43,8 @@ mod keys;
 mod layout;
 mod limit_keys;
 mod mqtt_keys;
+mod parsed;
+mod pinned_keys;
 mod recorder_keys;
 mod server_keys;
 mod suggest;

@@ -117,8 +117,24 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 
 /// The names in `directory` that are UTF-8; none if it cannot be listed.
 pub fn names(directory: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+    list(directory).unwrap_or_default()
+}
+
+/// The names in `directory` that are UTF-8; none if it does not exist.
+///
+/// # Errors
+/// If it cannot be listed.
+pub fn list(directory: &Path) -> io::Result<Vec<String>> {
+    match fs::read_dir(directory) {
+        Ok(entries) => Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()),
+        Err(error) if is_absent(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the file at `path` surely does not exist, rather than that nobody can say.
+pub fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| is_absent(&error))
 }
 
 /// Writes a file that must not exist yet, and waits until it is on disk.

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Ok(Command::Passwd(args)) => command::passwd::run(&args),
         Ok(Command::Token(args)) => command::token::run(&args),
         Ok(Command::Users(question)) => command::users::run(&question),
+        Ok(Command::Keys(keys)) => command::keys::run(&keys),
         Ok(Command::Discover(request)) => command::discover::run(request),
         Ok(Command::Verify(arguments)) => command::verify::run(&arguments),
         Ok(Command::Help) => {

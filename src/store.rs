@@ -35,7 +35,7 @@ struct Cache {
     /// Records read or saved since the agent started.
     known: BTreeMap<CameraId, Known>,
     /// Keys read or learnt since the agent started.
-    keys: BTreeMap<CameraId, LearntKeys>,
+    keys: BTreeMap<CameraId, KnownKeys>,
     /// Whether a failure to write was logged and has not been fixed since.
     complained: bool,
 }
@@ -44,6 +44,13 @@ struct Cache {
 struct Known {
     record: Option<CameraRecord>,
     /// Whether the file has the same content.
+    on_disk: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct KnownKeys {
+    keys: LearntKeys,
+    /// Whether the file has the same content. Then its absence means that somebody has forgotten them.
     on_disk: bool,
 }
 
@@ -91,12 +98,47 @@ impl Directory {
         self.report(&mut cache, id, written);
     }
 
-    /// The TLS keys that the camera `id` had.
+    /// The TLS keys that the camera `id` had; none if they were forgotten, by another process too.
     ///
     /// # Blocking
-    /// Blocks on the disk the first time.
+    /// Blocks on the disk.
     pub fn keys(&self, id: &CameraId) -> LearntKeys {
         self.known_keys(&mut self.cache(), id)
+    }
+
+    /// The cameras of which TLS keys are kept, with the keys.
+    ///
+    /// # Errors
+    /// If the directory or one of the files cannot be read. A directory that does not exist holds none.
+    ///
+    /// # Blocking
+    /// Blocks on the disk.
+    pub fn all_keys(&self) -> io::Result<BTreeMap<CameraId, LearntKeys>> {
+        let mut found = BTreeMap::new();
+        for name in disk::list(&self.path)? {
+            let Some(id) = name.strip_suffix(KEY_FILE).and_then(CameraId::new) else { continue };
+            let text = disk::read(&self.path.join(&name))?;
+            if let Some(keys) = text.and_then(|text| LearntKeys::from_text(&text, &id).ok()) {
+                found.insert(id, keys);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Forgets the TLS keys of the camera `id`; a running agent notices before it connects again. Creates
+    /// no file, so it is safe for root. Returns whether there was something to forget.
+    ///
+    /// # Errors
+    /// If the file cannot be removed.
+    ///
+    /// # Blocking
+    /// Blocks on the disk.
+    pub fn forget_keys(&self, id: &CameraId) -> io::Result<bool> {
+        let name = key_file_name(id);
+        let was_there = disk::list(&self.path)?.contains(&name);
+        self.cache().keys.remove(id);
+        disk::remove(&self.path, &name)?;
+        Ok(was_there)
     }
 
     /// Keeps the TLS key of a service of the camera `id`. Returns whether it is another one than before.
@@ -111,8 +153,8 @@ impl Directory {
         if keys == before {
             return false;
         }
-        cache.keys.insert(id.clone(), keys);
         let written = disk::replace(&self.path, &key_file_name(id), keys.to_text(id).as_bytes());
+        cache.keys.insert(id.clone(), KnownKeys { keys, on_disk: written.is_ok() });
         self.report(&mut cache, id, written);
         true
     }
@@ -177,18 +219,29 @@ impl Directory {
 
     /// The keys of `id`, read from the disk the first time.
     fn known_keys(&self, cache: &mut Cache, id: &CameraId) -> LearntKeys {
-        *cache.keys.entry(id.clone()).or_insert_with(|| {
-            let file = self.path.join(key_file_name(id));
-            let read = disk::read(&file).map_err(|error| error.to_string());
-            let keys = read.and_then(|text| match text {
-                None => Ok(LearntKeys::default()),
-                Some(text) => LearntKeys::from_text(&text, id).map_err(|damage| damage.to_string()),
-            });
-            keys.unwrap_or_else(|why| {
-                log::warn!("{id}: {} cannot be used: {why}; the TLS key of the camera is learnt anew", file.display());
-                LearntKeys::default()
-            })
-        })
+        let file = self.path.join(key_file_name(id));
+        if let Some(known) = cache.keys.get(id) {
+            // Those that were never written are all the more to be kept.
+            let is_forgotten = known.on_disk && disk::is_gone(&file);
+            if !is_forgotten {
+                return known.keys;
+            }
+            log::info!("{id}: its TLS key was forgotten and is learnt anew");
+        }
+        let read = disk::read(&file).map_err(|error| error.to_string());
+        let read = read.and_then(|text| match text {
+            None => Ok(KnownKeys::default()),
+            Some(text) => match LearntKeys::from_text(&text, id) {
+                Ok(keys) => Ok(KnownKeys { keys, on_disk: true }),
+                Err(damage) => Err(damage.to_string()),
+            },
+        });
+        let known = read.unwrap_or_else(|why| {
+            log::warn!("{id}: {} cannot be used: {why}; the TLS key of the camera is learnt anew", file.display());
+            KnownKeys::default()
+        });
+        cache.keys.insert(id.clone(), known);
+        known.keys
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

@@ -154,7 +154,7 @@ impl BridgeTask {
         let options = Options {
             host: broker.host.clone(),
             port: broker.port,
-            check: broker.fingerprint.map(|fingerprint| KeyCheck::new(Some(fingerprint), None)),
+            check: (!broker.fingerprints.is_empty()).then(|| KeyCheck::new(broker.fingerprints.iter().copied(), None)),
             credentials: broker.credentials.clone(),
             client_id: format!("cctv-agent-{}", &random_uuid()[..8]),
             last_will: (self.topic("status"), OFFLINE.to_owned()),

@@ -1,6 +1,9 @@
 //! The address of a stream, without its login.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -117,6 +120,26 @@ impl StreamUri {
             Some(rest) => rest.split(']').next().unwrap_or(rest),
             None => authority.split(':').next().unwrap_or(authority),
         }
+    }
+
+    /// Whether the host is a name of the local network (mDNS, RFC 6762), which another process looks up.
+    pub fn is_mdns(&self) -> bool {
+        let host = self.host();
+        host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase().ends_with(".local")
+    }
+
+    /// The same with `ip` in the place of the host.
+    #[must_use]
+    pub fn at(&self, ip: IpAddr) -> Self {
+        let host = SocketAddr::new(ip, 0).to_string();
+        let host = host.strip_suffix(":0").unwrap_or(&host);
+        let authority = self.authority();
+        let start = self.0.len() - self.0.split_once("://").map_or(0, |(_, rest)| rest.len());
+        let port = match authority.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').map_or("", |(_, port)| port),
+            None => authority.find(':').map_or("", |at| &authority[at..]),
+        };
+        Self(format!("{}{host}{port}{}", &self.0[..start], &self.0[start + authority.len()..]))
     }
 
     /// Whether the stream is read over TLS.
@@ -292,6 +315,21 @@ mod tests {
         let (device, login) = StreamUri::split_any("/dev/video0?fps=5").unwrap();
         assert!(device.needs_opencv() && !device.is_rtsp() && !device.is_http() && login.is_none());
         assert_eq!(device.with_credentials(Some(&viewer("x"))).expose(), "/dev/video0?fps=5");
+    }
+
+    #[test]
+    fn name_of_the_local_network_is_replaced_by_an_address() {
+        for (text, ip, at) in [
+            ("rtmp://cam.local/live/a?b=c@d", "10.0.0.7", "rtmp://10.0.0.7/live/a?b=c@d"),
+            ("http://CAM.Local.:8080/a.m3u8", "fd00::7", "http://[fd00::7]:8080/a.m3u8"),
+        ] {
+            let (uri, _) = StreamUri::split_any(text).unwrap();
+            assert!(uri.is_mdns(), "{text}");
+            assert_eq!(uri.at(ip.parse().unwrap()).as_str(), at);
+        }
+        for text in ["rtsp://10.0.0.7/local", "rtsp://local.lan:554/", "rtsp://[fd00::7]/x.local"] {
+            assert!(!StreamUri::split_any(text).unwrap().0.is_mdns(), "{text}");
+        }
     }
 
     #[test]

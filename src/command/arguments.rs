@@ -16,7 +16,14 @@ use super::{
     info::Info,
     verify::{self, Verify},
 };
-use crate::{account, camera::Secret, config, log::Target, onvif, tls::client::HTTPS_PORT};
+use crate::{
+    account,
+    camera::{CameraId, Secret},
+    config,
+    log::Target,
+    onvif,
+    tls::client::HTTPS_PORT,
+};
 
 /// How long `discover` searches by default: long enough for slow cameras and lost packets.
 const DISCOVER_FOR: Duration = Duration::from_secs(3);
@@ -34,6 +41,7 @@ pub enum Command {
     Passwd(UserArgs),
     Token(UserArgs),
     Users(QueryArgs),
+    Keys(QueryArgs),
     Discover(Discover),
     Verify(Verify),
     Help,
@@ -50,13 +58,13 @@ pub struct Run {
     pub level: LevelFilter,
 }
 
-/// The arguments of `list` and `status`.
+/// The arguments of `list`, `status`, `users` and `keys`.
 #[derive(Debug, PartialEq)]
 pub struct QueryArgs {
     /// The configuration file of the agent to query.
     pub file: PathBuf,
     pub json: bool,
-    /// The only camera to show; `list` has none.
+    /// The only camera to show, or for `keys` the one to forget.
     pub camera: Option<String>,
 }
 
@@ -92,13 +100,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         "passwd" => words.user("passwd").map(|user| user.map_or(Command::Help, Command::Passwd)),
         "token" => words.user("token").map(|user| user.map_or(Command::Help, Command::Token)),
         "users" => words.question("users").map(|question| question.map_or(Command::Help, Command::Users)),
+        "keys" => words.keys(),
         "discover" => words.discover(),
         "verify" => words.verify(),
         "help" => Ok(Command::Help),
         "version" => Ok(Command::Version),
         unknown => Err(format!(
             "there is no command {unknown:?}; the commands are run, check, info, discover, list, status, reload, passwd, \
-             token, users and verify"
+             token, users, keys and verify"
         )),
     }
 }
@@ -232,6 +241,30 @@ impl ArgParser {
             return Err(format!("{name:?} is no user name; write 1 to 64 letters, digits, -, _ and ."));
         }
         Ok(Some(UserArgs { name, file, stdin, delete }))
+    }
+
+    fn keys(mut self) -> Result<Command, String> {
+        let mut keys = QueryArgs { file: config::DEFAULT_FILE.into(), json: false, camera: None };
+        while let Some(word) = self.next()? {
+            match word {
+                Word::Option(name) if name == "config" => keys.file = self.value(&name)?.into(),
+                Word::Option(name) if name == "json" => keys.json = true,
+                Word::Option(name) if name == "forget" => {
+                    let id = self.text(&name)?;
+                    CameraId::new(&id).ok_or_else(|| format!("--forget {id:?} is not the id of a camera"))?;
+                    keys.camera = Some(id);
+                }
+                Word::Option(name) if name == "help" => return Ok(Command::Help),
+                Word::Value(word) => {
+                    return Err(format!("keys does not take the argument {word:?}; write --forget {}", word.display()));
+                }
+                other => return Err(other.unexpected("keys")),
+            }
+        }
+        if keys.json && keys.camera.is_some() {
+            return Err("--json and --forget exclude each other".into());
+        }
+        Ok(Command::Keys(keys))
     }
 
     fn reload(mut self) -> Result<Command, String> {
@@ -414,6 +447,13 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_listed_unless_a_camera_is_to_be_forgotten() {
+        let Ok(Command::Keys(keys)) = parsed("keys --forget gate --config a.toml") else { panic!("not keys") };
+        assert_eq!(keys, QueryArgs { file: "a.toml".into(), json: false, camera: Some("gate".into()) });
+        assert!(matches!(parsed("keys --json"), Ok(Command::Keys(keys)) if keys.json && keys.camera.is_none()));
+    }
+
+    #[test]
     fn wrong_words_are_named() {
         for (line, part) in [
             ("frobnicate", "no command"),
@@ -434,6 +474,10 @@ mod tests {
             ("passwd a --stdin --delete", "passwd has no option --delete"),
             ("token a --stdin", "token has no option --stdin"),
             ("users a", "users does not take the argument \"a\""),
+            ("keys gate", "write --forget gate"),
+            ("keys --forget", "needs a value"),
+            ("keys --forget a/b", "\"a/b\" is not the id"),
+            ("keys --forget gate --json", "exclude each other"),
             ("discover --seconds 0", "from 1 to 60"),
             ("discover --json --toml", "exclude each other"),
             ("discover 10.0.0.1", "does not take"),

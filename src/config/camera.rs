@@ -145,14 +145,14 @@ fn camera(
         check_every(section, snapshot_every, options.stall_after, diagnostics);
     }
     let tls = section.one_of(&keys::TLS, diagnostics);
-    let pinned = fingerprint(section, diagnostics);
+    let pinned = fingerprints(section, diagnostics);
     let (id, source) = (id?, source?);
     let ptz = camera_defaults.ptz(defaults, &source);
     check_ptz(section, &source, diagnostics);
     let is_url = matches!(source, Source::Url(_));
     let stream_source = camera_defaults.stream_source(defaults, source, credentials);
     check_reader(section, &stream_source.source, stream_source.reader, diagnostics);
-    check_tls(section, &stream_source, tls.as_ref(), pinned.as_ref(), diagnostics);
+    check_tls(section, &stream_source, tls.as_ref(), &pinned, diagnostics);
     Some(Camera {
         name: name.unwrap_or_else(|| id.to_string()),
         stream_source: StreamSource {
@@ -161,7 +161,7 @@ fn camera(
             is_snapshot,
             snapshot_every,
             tls: tls.map_or(stream_source.tls, |tls| tls.value),
-            fingerprint: pinned.map(|pinned| pinned.value),
+            fingerprints: pinned.value,
             ..stream_source
         },
         options,
@@ -178,17 +178,10 @@ fn check_ptz(section: &Section<'_>, source: &Source, diagnostics: &mut Diagnosti
     }
 }
 
-pub(super) fn fingerprint(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Option<Located<Fingerprint>> {
-    let written = section.text(&keys::FINGERPRINT, diagnostics)?;
-    match written.value.parse() {
-        Ok(value) => Some(Located { at: written.at, value }),
-        Err(_) => {
-            let words = "fingerprint is not a SHA-256 value; write \"sha256:\" and 64 digits, as cctv-agent info prints \
-                         it, or what openssl x509 -fingerprint -sha256 prints";
-            section.report(written.at, words, diagnostics);
-            None
-        }
-    }
+/// The keys of which a service must have one; none if any will do.
+pub(super) fn fingerprints(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Located<Vec<Fingerprint>> {
+    let at = section.value(&keys::FINGERPRINT).map_or(0, |value| value.span().start);
+    Located { at, value: section.parsed(&keys::FINGERPRINT, diagnostics).unwrap_or_default() }
 }
 
 /// Complains of TLS keys that would have no effect.
@@ -196,10 +189,12 @@ fn check_tls(
     section: &Section<'_>,
     stream_source: &StreamSource,
     tls: Option<&Located<TlsPolicy>>,
-    pinned: Option<&Located<Fingerprint>>,
+    pinned: &Located<Vec<Fingerprint>>,
     diagnostics: &mut Diagnostics<'_>,
 ) {
-    let Some(pinned) = pinned else { return };
+    if pinned.value.is_empty() {
+        return;
+    }
     let words = match &stream_source.source {
         Source::Url(uri) if uri.device().is_some() => {
             "fingerprint means nothing for a camera at this machine; remove it"

@@ -135,7 +135,7 @@ impl CameraDefaults {
             open_within: Duration::from_secs(open_within),
             clear_password: self.clear_password.or(defaults.clear_password).unwrap_or(keys::CLEAR_PASSWORD.default),
             tls: keys::TLS.default,
-            fingerprint: None,
+            fingerprints: Vec::new(),
         }
     }
 }

@@ -3,8 +3,6 @@
 
 use std::{fmt::Display, net::SocketAddr};
 
-use toml::de::DeValue;
-
 /// A row: a key that takes the values of `V`. `D` is the type of its default, or [`Unset`].
 pub(super) struct Key<V, D> {
     pub(super) name: &'static str,
@@ -255,17 +253,6 @@ pub(super) struct List {
     pub(super) example: &'static str,
 }
 
-/// What a function of its own reads.
-#[derive(Clone, Copy)]
-pub(super) struct Parsed<T: 'static> {
-    /// The correct values, in words.
-    pub(super) right: &'static str,
-    /// A correct value as it is written in the file.
-    pub(super) example: &'static str,
-    /// `None`: the value is not correct.
-    pub(super) parse: fn(&DeValue<'_>) -> Option<T>,
-}
-
 /// A table of names by number.
 #[derive(Clone, Copy)]
 pub(super) struct Names {
@@ -357,13 +344,6 @@ impl Values for FilePath {
 impl Values for List {
     fn shape(&self) -> Shape {
         Shape::List { of: self.of, most: self.most, example: self.example }
-    }
-}
-
-impl<T> Values for Parsed<T> {
-    fn shape(&self) -> Shape {
-        let Self { right, example, .. } = self;
-        Shape::Parsed { right, example }
     }
 }
 

@@ -4,11 +4,15 @@
 //! `docs/configuration.md` come from these rows. A new key needs a row here, the code that uses it, and an
 //! example in `cameras.toml`.
 
-use super::key::{
-    DefaultValue, FilePath, Flag, Key, Line, Number, OneOf, Reload, Row, Text, Unset, Whole, Words, default_by_word,
-    key, rows,
+use super::{
+    key::{
+        DefaultValue, FilePath, Flag, Key, Line, Number, OneOf, Reload, Row, Text, Unset, Whole, Words,
+        default_by_word, key, rows,
+    },
+    parsed::Parsed,
+    pinned_keys::FINGERPRINTS,
 };
-use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust};
+use crate::camera::{Damaged, Reader, TlsPolicy, Transport, Trust, fingerprint::Fingerprint};
 
 /// Maximum number of cameras: one wall shows at most 64 tiles.
 pub const MAX_CAMERAS: usize = 64;
@@ -169,16 +173,14 @@ rows! { CAMERA_ROWS:
         "The camera's name on the screen, in any language.",
     )
     .aliases(&["title", "label"]);
-    FINGERPRINT: Key<Text, Unset> = key(
+    FINGERPRINT: Key<Parsed<Vec<Fingerprint>>, Unset> = key(
         "fingerprint",
-        Text {
-            form: "SHA-256 value",
-            example: "sha256:5f1c8c4fd2e1f0f5a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778",
-        },
+        FINGERPRINTS,
         Unset("the key that the camera has the first time is learnt, and must stay"),
         "The TLS key that the camera must have (`https`, `rtsps`): the SHA-256 value of its public key, as `cctv-agent \
          info` and the log print it, which a renewed certificate keeps; or that of its certificate, as `openssl x509 \
-         -fingerprint -sha256` and browsers show it. With it, ONVIF is asked over TLS only.",
+         -fingerprint -sha256` and browsers show it. A camera with several keys, such as one for `https` and one for \
+         `rtsps`, has a list. With it, ONVIF is asked over TLS only.",
     )
     .aliases(&["pin", "tls_fingerprint", "thumbprint"])
     .reload(Reload::Streams);

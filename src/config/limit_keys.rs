@@ -28,7 +28,7 @@ rows! { LIMITS_ROWS:
         Whole { from: 1, to: 64, unit: "" },
         16,
         "Sizes, qualities and rates of one camera that are encoded at the same time. Any number of viewers can share \
-         one.",
+         one. This machine itself always gets two.",
     );
     RENDITIONS_PER_ADDRESS: Key<Whole<usize>, usize> = key(
         "renditions_per_address",

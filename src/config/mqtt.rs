@@ -6,7 +6,7 @@ use super::{
     camera,
     credentials::{Login, SecretReader},
     diagnostics::Diagnostics,
-    mqtt_keys::{BROKER, HOME_ASSISTANT, MQTT_FINGERPRINT, MQTT_PASSWORD, MQTT_PASSWORD_FILE, MQTT_USERNAME, PREFIX},
+    mqtt_keys::{BROKER, HOME_ASSISTANT, MQTT_FINGERPRINT, PREFIX},
     section::{Located, Section},
 };
 use crate::{
@@ -25,8 +25,8 @@ pub struct Mqtt {
     /// Name or address, IPv6 without brackets.
     pub host: String,
     pub port: u16,
-    /// The key that it must have; `None`: without TLS.
-    pub fingerprint: Option<Fingerprint>,
+    /// The keys of which it must have one; none: without TLS.
+    pub fingerprints: Vec<Fingerprint>,
     pub credentials: Option<Credentials>,
     /// What all topics begin with, without a slash at its end.
     pub prefix: String,
@@ -58,24 +58,22 @@ pub(super) fn read(
     section.refuse_unknown(diagnostics);
     let login = Login::read(section, base, read_secret, diagnostics);
     let credentials = login.for_camera(None, &Login::default(), section, diagnostics);
-    let fingerprint = camera::fingerprint(section, diagnostics);
+    let pinned = camera::fingerprints(section, diagnostics);
     let prefix = prefix(section, diagnostics);
     let home_assistant = section.flag(&HOME_ASSISTANT, diagnostics).unwrap_or(HOME_ASSISTANT.default);
     let Some(Located { at, value }) = section.text(&BROKER, diagnostics) else {
-        let keys: [&dyn super::key::Row; 6] =
-            [&MQTT_USERNAME, &MQTT_PASSWORD, &MQTT_PASSWORD_FILE, &MQTT_FINGERPRINT, &PREFIX, &HOME_ASSISTANT];
-        let is_given = section.key_at(&BROKER).is_some() || keys.iter().any(|key| section.key_at(*key).is_some());
-        if is_given && section.lacks(&[&BROKER]) {
-            section.report(section.at, "broker is missing; write broker = \"mqtt://ADDRESS\"", diagnostics);
+        if section.is_written && section.lacks(&[&BROKER]) {
+            let right = "write broker = \"mqtt://ADDRESS\", or remove [mqtt]";
+            section.report(section.at, format!("broker is missing; {right}"), diagnostics);
         }
-        return Given { is_given, broker: None };
+        return Given { is_given: section.is_written, broker: None };
     };
     let broker = match address(&value) {
         Err(wrong) => {
             section.report(at, wrong, diagnostics);
             None
         }
-        Ok((_, _, true)) if fingerprint.is_none() => {
+        Ok((_, _, true)) if pinned.value.is_empty() => {
             if section.lacks(&[&MQTT_FINGERPRINT]) {
                 let right = "write fingerprint, which openssl x509 -fingerprint -sha256 prints of its certificate";
                 section.report(at, format!("mqtts:// needs the key of the broker; {right}"), diagnostics);
@@ -83,12 +81,12 @@ pub(super) fn read(
             None
         }
         Ok((host, port, tls)) => {
-            if let Some(pinned) = fingerprint.as_ref().filter(|_| !tls) {
+            if !tls && !pinned.value.is_empty() {
                 let right = "write broker = \"mqtts://…\", or remove fingerprint";
                 section.report(pinned.at, format!("fingerprint needs TLS; {right}"), diagnostics);
             }
-            let fingerprint = fingerprint.map(|pinned| pinned.value).filter(|_| tls);
-            Some(Mqtt { host, port, fingerprint, credentials, prefix, home_assistant })
+            let fingerprints = if tls { pinned.value } else { Vec::new() };
+            Some(Mqtt { host, port, fingerprints, credentials, prefix, home_assistant })
         }
     };
     Given { is_given: true, broker }
@@ -150,11 +148,11 @@ mod tests {
     fn broker_has_a_usual_port_and_prefix() {
         let plain = read("broker='mqtt://10.0.0.9'").unwrap().unwrap();
         assert_eq!((plain.to_string().as_str(), plain.prefix.as_str()), ("10.0.0.9:1883", "cctv-agent"));
-        assert!(plain.fingerprint.is_none() && plain.credentials.is_none() && !plain.home_assistant);
+        assert!(plain.fingerprints.is_empty() && plain.credentials.is_none() && !plain.home_assistant);
         let text = format!("broker='mqtts://[fd00::9]/'\n{PIN}\nusername='u'\npassword='p'\nprefix='/house/w/'");
         let over_tls = read(&text).unwrap().unwrap();
         assert_eq!((over_tls.to_string().as_str(), over_tls.prefix.as_str()), ("[fd00::9]:8883", "house/w"));
-        assert!(over_tls.fingerprint.is_some());
+        assert!(over_tls.fingerprints.len() == 1);
         assert_eq!(over_tls.credentials.unwrap().username, "u");
         assert_eq!(parse("[server]", Path::new("c"), &|_: &Path| unreachable!()).unwrap().mqtt, None);
     }
@@ -162,6 +160,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_place_and_shows_no_password() {
         for (lines, wrong) in [
+            ("", "c:1:1: [mqtt]: broker is missing; write broker = \"mqtt://ADDRESS\", or remove [mqtt]"),
             ("prefix='a'", "c:1:1: [mqtt]: broker is missing; write broker = \"mqtt://ADDRESS\""),
             ("broker='10.0.0.9'", "c:2:8: [mqtt]: broker has no scheme; write it like"),
             ("broker='http://10.0.0.9'", "c:2:8: [mqtt]: broker is not of MQTT; write it like"),

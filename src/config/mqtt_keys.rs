@@ -3,7 +3,10 @@
 use super::{
     key::{Flag, Key, Line, Row, Text, Unset, key, rows},
     keys::MAX_LOGIN_LEN,
+    parsed::Parsed,
+    pinned_keys::FINGERPRINTS,
 };
+use crate::camera::fingerprint::Fingerprint;
 
 rows! { MQTT_ROWS:
     BROKER: Key<Text, Unset> = key(
@@ -36,12 +39,9 @@ rows! { MQTT_ROWS:
         "Instead of `password`: a file that holds only the password, on one line.",
     )
     .aliases(&["secret_file"]);
-    MQTT_FINGERPRINT: Key<Text, Unset> = key(
+    MQTT_FINGERPRINT: Key<Parsed<Vec<Fingerprint>>, Unset> = key(
         "fingerprint",
-        Text {
-            form: "SHA-256 value",
-            example: "sha256:5f1c8c4fd2e1f0f5a1b2c3d4e5f60718293a4b5c6d7e8f900112233445566778",
-        },
+        FINGERPRINTS,
         Unset("required with `mqtts://`"),
         "The TLS key that the broker must have: the SHA-256 value of its public key, which the log prints if another is \
          written here, or that of its certificate, as `openssl x509 -fingerprint -sha256` prints it.",

@@ -4,8 +4,9 @@
 use toml::de::DeValue;
 
 use super::{
-    key::{Key, Parsed, Row, Unset, key, rows},
+    key::{Key, Row, Unset, key, rows},
     number::{whole_number, written_number},
+    parsed::Parsed,
 };
 use crate::{
     camera::picture_options::{Aspect, Mirror},

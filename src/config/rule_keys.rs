@@ -1,7 +1,8 @@
 //! The keys of `[[rule]]`, as rows of the table in `keys.rs`.
 
 use super::{
-    key::{DefaultValue, Key, OneOf, Parsed, Row, Text, Unset, Whole, default_by_word, key, rows},
+    key::{DefaultValue, Key, OneOf, Row, Text, Unset, Whole, default_by_word, key, rows},
+    parsed::Parsed,
     wall_keys::{DAY, time},
 };
 

@@ -14,10 +14,11 @@ use toml::{
 use super::{
     diagnostics::Diagnostics,
     key::{
-        DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Names, Number, OneOf, PageWord, Parsed, Row,
-        SecondsOrNever, Text, Whole, Words,
+        DefaultValue, FilePath, Flag, Key, Line, MAX_PATH_LEN, Names, Number, OneOf, PageWord, Row, SecondsOrNever,
+        Text, Whole, Words,
     },
     number::{whole_number, written_number},
+    parsed::Parsed,
     schema::{self, SectionRows},
     wording::{kind, quoted},
 };
@@ -37,6 +38,8 @@ pub(super) struct Section<'t> {
     pub(super) at: usize,
     /// Whether a syntax error in the section may hide some of its keys.
     pub(super) has_syntax_error: bool,
+    /// Whether the file has the section, perhaps without keys.
+    pub(super) is_written: bool,
     /// The keys that are valid here.
     rows: &'static SectionRows,
     table: DeTable<'t>,
@@ -44,12 +47,12 @@ pub(super) struct Section<'t> {
 
 impl<'t> Section<'t> {
     pub(super) fn new(place: &str, at: usize, rows: &'static SectionRows, table: DeTable<'t>) -> Self {
-        Self { place: place.to_owned(), at, has_syntax_error: false, rows, table }
+        Self { place: place.to_owned(), at, has_syntax_error: false, is_written: true, rows, table }
     }
 
     /// A section without keys: what applies if the file does not have it.
     pub(super) fn absent(rows: &'static SectionRows) -> Self {
-        Self::new(&rows.head(), 0, rows, DeTable::new())
+        Self { is_written: false, ..Self::new(&rows.head(), 0, rows, DeTable::new()) }
     }
 
     pub(super) fn is_of(&self, rows: &SectionRows) -> bool {

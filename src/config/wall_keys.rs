@@ -4,10 +4,10 @@ use toml::de::DeValue;
 
 use super::{
     key::{
-        FilePath, Flag, Key, List, OneOf, PageWord, Parsed, Row, SecondsOrNever, Shape, Text, Unset, Values, Whole,
-        key, rows,
+        FilePath, Flag, Key, List, OneOf, PageWord, Row, SecondsOrNever, Shape, Text, Unset, Values, Whole, key, rows,
     },
     keys::MAX_CAMERAS,
+    parsed::Parsed,
 };
 
 /// As the page names them: `1+5` is one large tile with five small ones.

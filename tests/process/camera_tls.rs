@@ -3,6 +3,7 @@
 use std::{
     io::Write as _,
     net::{IpAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -11,7 +12,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    Agent, Cameras, Folder, MotionJpeg, burnt_in, own_address, wait_for,
+    Agent, Cameras, Folder, MotionJpeg, agent_program, burnt_in, own_address, wait_for,
     wall::{Screen, Wall},
 };
 
@@ -124,6 +125,53 @@ fn changed_key_is_told_on_the_tile_and_nothing_is_sent_to_it() {
         agent.reload(&section);
         agent.wait_for_state("gate", "live");
     }
+}
+
+/// `cctv-agent keys` with the file of an agent: the exit code, and what it says.
+fn keys(file: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(agent_program()).arg("keys").args(more).arg("--config").arg(file).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn forgotten_key_is_learnt_anew_by_a_running_agent_and_by_the_next_one() {
+    let cameras = camera("https=0");
+    let mut agent = Agent::start(&over_tls(&cameras, ""));
+    let file = agent.folder.0.join("cameras.toml");
+    assert_eq!(keys(&file, &[]), (Some(0), "no TLS keys of cameras\n".to_owned()));
+    agent.wait_for_state("gate", "live");
+    let first = key_in(&agent.wait_for_log(&["key of the stream is sha256:"]));
+    let (code, list) = keys(&file, &[]);
+    let of_gate = list.lines().filter(|line| line.starts_with("gate ") && line.ends_with(&first));
+    assert!(code == Some(0) && of_gate.count() == 2, "{list}");
+    let (_, port) = cameras.https("gate");
+    assert!(list.contains(&format!(":{port} ")), "{list}");
+
+    cameras.fault("gate", "tls?as=other-key");
+    reconnect(&cameras, &agent);
+    let why = wait_for_reason(&agent, "if it is the camera, run cctv-agent keys --forget CAMERA, or write");
+    let second = key_in(&why);
+    let (code, said) = keys(&file, &["--forget", "hall"]);
+    assert!(code == Some(65) && said.contains("no TLS key of hall is kept; there are keys of gate"), "{said}");
+    let (code, said) = keys(&file, &["--forget", "gate"]);
+    assert!(code == Some(0) && said.contains("the TLS keys of gate are forgotten"), "{said}");
+    agent.wait_for_state("gate", "live");
+    agent.wait_for_log(&["key of ONVIF is", &second]);
+    agent.wait_for_log(&["key of the stream is", &second]);
+    assert!(!keys(&file, &[]).1.contains(&first));
+
+    // Without a running agent.
+    agent.signal(Signal::SIGTERM);
+    agent.exit();
+    cameras.fault("gate", "resume");
+    assert!(keys(&file, &["--json"]).1.contains(&second));
+    assert_eq!(keys(&file, &["--forget", "gate"]).0, Some(0));
+    let state = agent.folder.0.join("state");
+    assert!(!state.join("gate.keys").exists());
+    let next = Agent::start_with_state(&over_tls(&cameras, ""), &state);
+    next.wait_for_state("gate", "live");
+    next.wait_for_log(&["key of the stream is", &first]);
 }
 
 #[test]

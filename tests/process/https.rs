@@ -10,7 +10,9 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use crate::support::{Agent, Cameras, Folder, PATIENCE, agent_program, configuration, key_pair, wait_for};
+use crate::support::{
+    Agent, Cameras, Folder, PATIENCE, agent_program, configuration, key_pair, key_pair_for, wait_for,
+};
 use nix::sys::signal::Signal;
 
 const GATE: &str = "id=gate size=320x180 fps=10 small=none onvif=0 rtsp=0";
@@ -173,6 +175,15 @@ fn reload_replaces_the_certificate_and_a_bad_pair_replaces_none() {
     let line = metric.lines().find(|line| line.starts_with("cctv_tls_expires_seconds ")).unwrap();
     let days = line.split(' ').nth(1).unwrap().parse::<f64>().unwrap() / 86400.0;
     assert!((29.0..=30.0).contains(&days), "{line}");
+
+    // One that expires soon is told to pages.
+    key_pair_for(&folder.0, "soon", 10);
+    put("soon.pem", "soon.key");
+    let complaints = agent.api()["complaints"].to_string();
+    assert!(
+        complaints.contains("[tls]: the certificate expires in ") && complaints.contains("renew it"),
+        "{complaints}"
+    );
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn newcomers_are_refused_and_those_inside_miss_nothing() {
 #[test]
 fn one_size_too_many_is_refused_and_those_watched_may_be_had() {
     let cameras = Cameras::start(&["id=gate size=640x360 fps=5 small=none"]);
+    // This machine itself gets two in any case.
     let agent = Agent::start(&config("renditions = 2", &cameras, &["gate"]));
     agent.wait_for_state("gate", "live");
     let mut first = MotionJpeg::open(&agent.address, "/live/gate?q=30");

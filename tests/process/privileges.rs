@@ -37,9 +37,14 @@ fn write(folder: &Folder, address: &str, cameras: &str) {
 fn start(address: String, cameras: &str) -> Agent {
     let folder = Folder::new();
     write(&folder, &address, cameras);
+    Agent::spawn(folder, address, as_user())
+}
+
+/// A command that becomes an agent that becomes the user.
+fn as_user() -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("exec \"$@\" --user {USER}"), "sh"]).arg(agent_program());
-    Agent::spawn(folder, address, command)
+    command
 }
 
 /// `cctv-agent reload`, through another program that becomes it.
@@ -108,6 +113,30 @@ fn agent_started_by_root_becomes_the_user_in_every_thread_and_so_do_its_workers(
     let owner = |path: &Path| fs::metadata(path).unwrap().uid();
     assert_eq!(owner(&record), user().uid.as_raw());
     assert_eq!(owner(&agent.folder.0.join("cameras.toml")), 0, "the configuration stays root's");
+}
+
+#[test]
+fn agent_that_was_root_keeps_its_certificate_and_what_it_has_learnt_as_the_user() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let address = format!("{}:8080", own_address());
+    let folder = Folder::new();
+    write(&folder, &address, "");
+    let state = folder.0.join("state");
+    let root = Agent::spawn(folder, address, Command::new(agent_program()));
+    let first = wait_for("a certificate", || root.api()["tls"]["fingerprint"].as_str().map(str::to_owned));
+    let key = state.join("tls/key.pem");
+    wait_for("the key", || key.exists().then_some(()));
+    assert_eq!(fs::metadata(&key).unwrap().uid(), 0);
+
+    let agent = root.again_through(as_user());
+    assert_eq!(agent.api()["runs_as_root"], false);
+    let second = wait_for("a certificate", || agent.api()["tls"]["fingerprint"].as_str().map(str::to_owned));
+    assert_eq!(second, first, "{}", agent.log_text());
+    for path in [state.clone(), state.join("tls"), key] {
+        assert_eq!(fs::metadata(&path).unwrap().uid(), user().uid.as_raw(), "{}", path.display());
+    }
 }
 
 #[test]

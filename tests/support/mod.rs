@@ -342,10 +342,16 @@ impl Agent {
     }
 
     /// Starts another one that runs in the same folder, after this one has ended.
-    pub fn again(mut self) -> Self {
+    pub fn again(self) -> Self {
+        self.again_through(Command::new(agent_program()))
+    }
+
+    /// As [`again`](Self::again), by a command that becomes the agent.
+    pub fn again_through(mut self, command: Command) -> Self {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
         let folder = Folder(std::mem::take(&mut self.folder.0));
-        let address = self.address.clone();
-        Self::spawn(folder, address, Command::new(agent_program()))
+        Self::spawn(folder, self.address.clone(), command)
     }
 
     /// Starts an agent with a copy of the state directory `state`.
@@ -457,8 +463,23 @@ pub fn configuration(address: &str, folder: &Folder, cameras: &str) -> String {
 
 /// Makes a certificate for `wall.example.com` and loopback, `NAME.pem`, with its key, `NAME.key`.
 pub fn key_pair(folder: &Path, name: &str) {
+    key_pair_for(folder, name, 30);
+}
+
+/// As [`key_pair`], valid for so many days.
+pub fn key_pair_for(folder: &Path, name: &str, days: u32) {
     let output = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            &days.to_string(),
+        ])
         .args(["-subj", "/CN=wall.example.com", "-addext", "subjectAltName=DNS:wall.example.com,IP:127.0.0.1"])
         .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
         .current_dir(folder)

@@ -21,9 +21,37 @@ keys made in $KEY_FOLDER, without passwords:
 WARNING
 }
 
-# public_key SECRET_KEY FILE: writes its public key, which asks for the key's password if it has one.
+# ask_key_password SECRET_KEY: asks at the terminal for the password of the key, if it has one, into the
+# variable `key_password`, once for all that is signed. Nothing else may read it there, so it is never an
+# argument or in the environment.
+ask_key_password() {
+    key_password=''
+    # The two bytes after the algorithm of the signature name that of the password.
+    [ "$(sed -n 2p "$1" | base64 -d 2>/dev/null | head -c 4)" = EdSc ] || return 0
+    if ! (: </dev/tty) 2>/dev/null; then
+        printf '%s has a password, and there is no terminal to ask for it; run this at a terminal\n' "$1" >&2
+        return 1
+    fi
+    key_password=$(
+        settings=$(stty -g </dev/tty)
+        trap 'stty "$settings" </dev/tty' EXIT
+        trap 'exit 130' INT TERM HUP
+        stty -echo </dev/tty
+        printf 'Password of %s: ' "$1" >/dev/tty
+        IFS= read -r password </dev/tty || exit 1
+        printf '\n' >/dev/tty
+        printf '%s' "$password"
+    )
+}
+
+# with_key ARGUMENT...: runs minisign with the password, which it reads from its standard input.
+with_key() {
+    printf '%s\n' "${key_password:-}" | minisign "$@" >/dev/null 2>&1
+}
+
+# public_key SECRET_KEY FILE: writes its public key. Fails if the password is another one.
 public_key() {
-    minisign -R -s "$1" -p "$2" >/dev/null
+    with_key -R -s "$1" -p "$2"
 }
 
 # describe_image VARIANT BUILD DATE: prints what an image says of itself.
@@ -43,6 +71,6 @@ write_manifest() {
 
 # sign_manifest ROOT SECRET_KEY PUBLIC_KEY: signs it, and looks whether the boxes will take it.
 sign_manifest() {
-    minisign -S -s "$2" -m "$1.manifest" -x "$1.manifest.minisig" -t "$(sed -n 's/^build=/build /p' "$1.manifest")" >/dev/null &&
+    with_key -S -s "$2" -m "$1.manifest" -x "$1.manifest.minisig" -t "$(sed -n 's/^build=/build /p' "$1.manifest")" &&
         minisign -V -q -p "$3" -m "$1.manifest" -x "$1.manifest.minisig"
 }

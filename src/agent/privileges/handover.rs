@@ -2,6 +2,7 @@
 //! directory. What fails is logged and is no reason to keep the wall dark.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io,
     net::SocketAddr,
@@ -10,8 +11,9 @@ use std::{
 };
 
 use nix::{
-    fcntl::{AT_FDCWD, AtFlags, OFlag},
-    sys::stat::{major, makedev, minor},
+    errno::Errno,
+    fcntl::{AT_FDCWD, AtFlags, OFlag, openat},
+    sys::stat::{Mode, major, makedev, minor},
     unistd::{User, fchown, fchownat},
 };
 
@@ -36,8 +38,15 @@ const FIRST_FREE_PORT: u16 = 1024;
 /// The device number of `/dev/watchdog`; see the kernel's `devices.txt`.
 const WATCHDOG: (u64, u64) = (10, 130);
 
-/// The names of the store's files end with these.
-const STORE_FILES: [&str; 2] = [".json", ".json.new"];
+/// How the names of the files of the store end, and of sessions and the key of commands as a whole.
+const STATE_FILES: [&str; 4] = [".json", ".keys", "sessions", "command-key"];
+
+/// Where the agent keeps its own certificate, and the files there.
+const TLS_DIRECTORY: &str = "tls";
+const TLS_FILES: [&str; 2] = ["key.pem", "certificate.pem"];
+
+/// The end of the name of a file that was not finished.
+const UNFINISHED: &str = ".new";
 
 /// Opens and hands over what the configuration `file` names, mistakes elsewhere in it or not.
 pub fn to(user: &User, file: &Path) -> Opened {
@@ -96,10 +105,11 @@ fn hand_over_state(user: &User, directory: &Path) {
     }
 }
 
-/// Makes the directory if needed, and gives it to the user with the store's files in it.
+/// Makes the directory if needed, and gives it to the user with the agent's files in it.
 ///
-/// Once the directory is the user's, nothing in it is touched: the user could have put anything there,
-/// such as another name of a file that is root's.
+/// Once the directory is the user's, no file in it is touched: the user could have put anything there,
+/// such as another name of a file that is root's. What root left there is replaced when it is written
+/// anew. Only the directory of the certificate could not be: nobody but root writes there.
 fn give_directory(user: &User, directory: &Path) -> io::Result<()> {
     if !directory.exists() {
         if let Some(above) = directory.parent() {
@@ -111,7 +121,7 @@ fn give_directory(user: &User, directory: &Path) -> io::Result<()> {
     let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(directory)?;
     let about = open.metadata()?;
     if about.uid() == user.uid.as_raw() {
-        return Ok(());
+        return give_certificate(user, directory);
     }
     if about.uid() != 0 {
         return Err(io::Error::other(format!("it belongs to the user with the number {}", about.uid())));
@@ -129,16 +139,54 @@ fn give_files(user: &User, directory: &Path, open: &File) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let (name, about) = (entry.file_name(), entry.metadata()?);
-        let is_ours = name.to_str().is_some_and(|name| STORE_FILES.iter().any(|end| name.ends_with(end)));
-        if !is_ours || !about.is_file() || about.nlink() != 1 {
+        if about.is_dir() && name.to_str() == Some(TLS_DIRECTORY) {
+            continue;
+        }
+        if !is_state_file(&name) || !about.is_file() || about.nlink() != 1 {
             let name = name.display();
             return Err(io::Error::other(format!("{name} in it is no file of the agent; name another state_dir")));
         }
         names.push(name);
     }
+    give_certificate(user, directory)?;
     for name in names {
         fchownat(open, name.as_os_str(), Some(user.uid), Some(user.gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
     }
+    Ok(())
+}
+
+fn is_state_file(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
+    STATE_FILES.iter().any(|end| if end.starts_with('.') { name.ends_with(end) } else { name == *end })
+}
+
+/// Gives the directory of the certificate in `state` to the user, if it is root's, with its files. Nobody
+/// else can have put one there, if nobody else can write to it.
+fn give_certificate(user: &User, state: &Path) -> io::Result<()> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let directory = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(state.join(TLS_DIRECTORY)) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let about = directory.metadata()?;
+    if about.uid() != 0 || about.mode() & 0o022 != 0 {
+        return Ok(());
+    }
+    for name in TLS_FILES.iter().flat_map(|name| [(*name).to_owned(), format!("{name}{UNFINISHED}")]) {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let file = match openat(&directory, name.as_str(), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::ENOENT) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let about = file.metadata()?;
+        if about.is_file() && about.nlink() == 1 {
+            fchown(&file, Some(user.uid), Some(user.gid))?;
+        }
+    }
+    fchown(&directory, Some(user.uid), Some(user.gid))?;
     Ok(())
 }
 
@@ -187,10 +235,33 @@ mod tests {
         give_directory(&user, &old).unwrap();
         assert_eq!((owner(&old), owner(&old.join("gate.json"))), ((64_123, 64_124), (64_123, 64_124)));
 
+        // All that an agent as root leaves behind.
+        let whole = folder.join("whole");
+        fs::create_dir_all(whole.join("tls")).unwrap();
+        let names = ["gate.json", "gate.keys", "gate.keys.new", "sessions", "command-key", "tls/key.pem"];
+        names.iter().for_each(|name| fs::write(whole.join(name), "").unwrap());
+        give_directory(&user, &whole).unwrap();
+        for name in names.into_iter().chain(["tls", "."]) {
+            assert_eq!(owner(&whole.join(name)), (64_123, 64_124), "{name}");
+        }
+
         // From here on the user can put there what it likes.
         fs::write(old.join("root.json"), "").unwrap();
         give_directory(&user, &old).unwrap();
         assert_eq!(owner(&old.join("root.json")), (0, 0));
+
+        // But a directory that root has made there since, where nobody else can put anything.
+        fs::create_dir(old.join("tls")).unwrap();
+        fs::write(old.join("tls/certificate.pem"), "").unwrap();
+        fs::write(old.join("tls/other"), "").unwrap();
+        symlink("/etc/passwd", old.join("tls/key.pem.new")).unwrap();
+        let passwd = owner(Path::new("/etc/passwd"));
+        assert!(give_directory(&user, &old).is_err(), "a link in the place of the key");
+        fs::remove_file(old.join("tls/key.pem.new")).unwrap();
+        fs::hard_link(old.join("tls/other"), old.join("tls/key.pem")).unwrap();
+        give_directory(&user, &old).unwrap();
+        let owners = ["tls", "tls/certificate.pem", "tls/key.pem", "tls/other"].map(|name| owner(&old.join(name)).0);
+        assert_eq!((owners, owner(Path::new("/etc/passwd"))), ([64_123, 64_123, 0, 0], passwd));
         fs::remove_dir_all(&folder).unwrap();
     }
 

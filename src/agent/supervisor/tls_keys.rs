@@ -13,7 +13,7 @@ impl Locator {
     pub(super) async fn place(&self, at: &Address) -> Place {
         let keys = self.keys().await;
         let at = if must_be_tls(&self.stream_source, keys) { over_tls(&self.stream_source, at) } else { at.clone() };
-        let check = at.tls.then(|| KeyCheck::new(self.stream_source.fingerprint, keys.of(Service::Onvif)));
+        let check = at.tls.then(|| self.key_check(keys, Service::Onvif));
         Place { at, check }
     }
 
@@ -28,7 +28,11 @@ impl Locator {
 
     /// The key that the camera must have for its stream.
     pub(super) async fn stream_key(&self) -> KeyCheck {
-        KeyCheck::new(self.stream_source.fingerprint, self.keys().await.of(Service::Stream))
+        self.key_check(self.keys().await, Service::Stream)
+    }
+
+    fn key_check(&self, keys: LearntKeys, service: Service) -> KeyCheck {
+        KeyCheck::new(self.stream_source.fingerprints.iter().copied(), keys.of(service))
     }
 
     /// The camera at `place` has given what it was asked for: its key is the camera's.
@@ -65,7 +69,7 @@ fn must_be_tls(stream_source: &StreamSource, keys: LearntKeys) -> bool {
     match stream_source.tls {
         TlsPolicy::Off => false,
         TlsPolicy::Learn => true,
-        TlsPolicy::Auto => stream_source.fingerprint.is_some() || keys.of(Service::Onvif).is_some(),
+        TlsPolicy::Auto => !stream_source.fingerprints.is_empty() || keys.of(Service::Onvif).is_some(),
     }
 }
 
@@ -103,7 +107,7 @@ mod tests {
         let mut keys = LearntKeys::default();
         assert!(!must_be_tls(&source(80, TlsPolicy::Auto), keys));
         assert!(must_be_tls(&source(80, TlsPolicy::Learn), keys));
-        let pinned = StreamSource { fingerprint: Some(Fingerprint([7; 32])), ..source(80, TlsPolicy::Auto) };
+        let pinned = StreamSource { fingerprints: vec![Fingerprint([7; 32])], ..source(80, TlsPolicy::Auto) };
         assert!(must_be_tls(&pinned, keys));
         keys.learn(Service::Stream, Fingerprint([7; 32]));
         assert!(!must_be_tls(&source(80, TlsPolicy::Auto), keys), "that of the stream alone");

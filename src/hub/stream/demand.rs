@@ -21,6 +21,10 @@ const USUAL_RENDITIONS: usize = 16;
 /// another. A wall needs one, and another one while a tile is enlarged.
 const USUAL_RENDITIONS_OF_ORIGIN: usize = 4;
 
+/// Number of renditions that this machine's own screen gets beside as many as all others may have: strangers
+/// who take all must not keep it from showing the camera. One for its wall, and one while a tile is enlarged.
+const OWN_RENDITIONS: usize = 2;
+
 /// Maximum number of renditions requested from a worker, whatever limit was in force when their
 /// viewers came.
 const MAX_RENDITIONS: usize = 64;
@@ -100,7 +104,8 @@ impl Default for Demand {
 
 impl Demand {
     /// Refuses `rendition` if it is one too many beside those that `others` watch: of all, or of those
-    /// that only viewers of its own `origin` watch.
+    /// that only viewers of its own `origin` watch. This machine's own screen always gets
+    /// [`OWN_RENDITIONS`].
     ///
     /// # Errors
     /// [`TooManyRenditions`], which is counted. A request for a rendition that is watched already
@@ -111,16 +116,22 @@ impl Demand {
         origin: ViewerOrigin,
         others: impl Iterator<Item = (Rendition, ViewerOrigin)>,
     ) -> Result<(), TooManyRenditions> {
-        // Whether each rendition is watched by this origin alone.
+        // Whether each rendition is watched by this origin, and by no other.
         let mut watched = BTreeMap::new();
         for (other, of) in others {
-            *watched.entry(other).or_insert(true) &= of == origin;
+            let (by_it, by_others) = watched.entry(other).or_insert((false, false));
+            *by_it |= of == origin;
+            *by_others |= of != origin;
         }
         if watched.contains_key(&rendition) {
             return Ok(());
         }
-        let alone = watched.values().filter(|alone| **alone).count();
-        let refusal = if origin != ViewerOrigin::Own && alone >= self.most_of_origin {
+        let is_own = origin == ViewerOrigin::Own;
+        let watched_by_it = watched.values().filter(|(by_it, _)| *by_it).count();
+        let alone = watched.values().filter(|(_, by_others)| !by_others).count();
+        let refusal = if is_own && watched_by_it < OWN_RENDITIONS {
+            return Ok(());
+        } else if !is_own && alone >= self.most_of_origin {
             TooManyRenditions::OfItsOrigin { most: self.most_of_origin }
         } else if watched.len() >= self.most_renditions {
             TooManyRenditions::InAll { most: self.most_renditions }
@@ -144,7 +155,11 @@ impl Demand {
             *by_rendition.entry(rendition).or_insert(false) |= origin == ViewerOrigin::Own;
         }
         let wanted = |(rendition, is_own)| WantedRendition { rendition, is_own };
-        let wanted: Vec<_> = by_rendition.into_iter().map(wanted).take(MAX_RENDITIONS).collect();
+        let mut wanted: Vec<_> = by_rendition.into_iter().map(wanted).collect();
+        while wanted.len() > MAX_RENDITIONS {
+            let dropped = wanted.iter().rposition(|wanted| !wanted.is_own).unwrap_or(MAX_RENDITIONS);
+            wanted.remove(dropped);
+        }
         if wanted == self.wanted {
             return false;
         }

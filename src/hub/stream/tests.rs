@@ -278,6 +278,26 @@ fn one_origin_has_its_share_of_the_renditions() {
 }
 
 #[test]
+fn own_screen_gets_its_renditions_though_others_have_taken_all() {
+    let scene = Scene::live();
+    let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };
+    let others: Vec<_> = (0..16_u8)
+        .map(|n| scene.stream.subscribe(quality(n + 1), ViewerOrigin::Elsewhere(u128::from(n / 4))).unwrap())
+        .collect();
+    let all = Some(TooManyRenditions::InAll { most: 16 });
+    assert_eq!(scene.stream.subscribe(quality(50), ViewerOrigin::Elsewhere(9)).err(), all);
+    let tile = scene.stream.subscribe(quality(50), ViewerOrigin::Own).unwrap();
+    let enlarged = scene.stream.subscribe(quality(51), ViewerOrigin::Own).unwrap();
+    assert_eq!(scene.stream.subscribe(quality(52), ViewerOrigin::Own).err(), all);
+    enlarged.change(quality(52)).unwrap();
+    assert_eq!(scene.stream.demand().iter().filter(|wanted| wanted.is_own).count(), 2);
+    // Nobody else loses anything, or gains by it.
+    assert_eq!(scene.stream.demand().len(), 18);
+    drop((tile, others));
+    assert_eq!(scene.stream.demand().len(), 1);
+}
+
+#[test]
 fn seat_that_changes_its_size_all_the_time_has_one_rendition() {
     let scene = Scene::live();
     let quality = |quality| RenditionRequest { quality: Some(quality), ..SMALL };

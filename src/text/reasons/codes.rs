@@ -160,6 +160,8 @@ codes! {
     // TLS to a camera.
     TlsKeyChanged "tls_key_changed" "{host} has another TLS key than before, so nothing was sent to it"
     TlsKeyNotPinned "tls_key_not_pinned" "{host} has another TLS key than fingerprint says, so nothing was sent to it"
+    ForgetTlsKey "forget_tls_key"
+        "if it is the camera, run cctv-agent keys --forget CAMERA, or write fingerprint = \"{key}\""
     AllowTlsKey "allow_tls_key" "if it is the camera, write fingerprint = \"{key}\""
     TlsTooOld "tls_too_old" "{host} speaks only TLS 1.0 or 1.1, which are not safe"
     TlsNoCipher "tls_no_cipher" "{host} and the agent have no TLS encryption in common"

@@ -70,7 +70,7 @@ impl Error {
         let of = |code: Code| code.with("host", host);
         match self {
             Self::KeyChanged { presented } => {
-                [of(Code::TlsKeyChanged), Code::AllowTlsKey.with("key", presented.to_string())].into()
+                [of(Code::TlsKeyChanged), Code::ForgetTlsKey.with("key", presented.to_string())].into()
             }
             Self::NotPinned { presented } => {
                 [of(Code::TlsKeyNotPinned), Code::AllowTlsKey.with("key", presented.to_string())].into()

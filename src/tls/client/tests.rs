@@ -99,6 +99,8 @@ fn camera_is_recognised_by_its_key_whatever_its_certificate_says() {
         let renewed = server(certificate(&key), &key, version);
         assert_eq!(exchange(&renewed, &learnt(first)).0, Ok(()));
         assert_eq!(exchange(&renewed, &KeyCheck::new(Some(first), None)).0, Ok(()));
+        let unlike = Fingerprint([0; 32]);
+        assert_eq!(exchange(&renewed, &KeyCheck::new([unlike, first], Some(unlike))).0, Ok(()), "one of several");
         let by_certificate = exchange(&renewed, &KeyCheck::new(Some(shown), None));
         assert!(matches!(by_certificate.0, Err(Error::NotPinned { presented }) if presented == first));
         assert_eq!(by_certificate.1, b"");
@@ -156,8 +158,8 @@ fn every_error_has_a_reason_and_a_changed_key_the_way_out() {
     assert_eq!(
         reason.to_string(),
         format!(
-            "10.0.0.1:443 has another TLS key than before, so nothing was sent to it; if it is the camera, write \
-             fingerprint = \"{presented}\""
+            "10.0.0.1:443 has another TLS key than before, so nothing was sent to it; if it is the camera, run \
+             cctv-agent keys --forget CAMERA, or write fingerprint = \"{presented}\""
         )
     );
     assert!(is_of_other_key(&reason) && is_of_other_key(&Error::NotPinned { presented }.reason("c")));

@@ -21,16 +21,16 @@ use crate::{
 /// further ones must find the same key.
 #[derive(Clone, Debug, Default)]
 pub struct KeyCheck {
-    pinned: Option<Fingerprint>,
+    pinned: Vec<Fingerprint>,
     learnt: Option<Fingerprint>,
     seen: Arc<Mutex<Option<PeerKey>>>,
 }
 
 impl KeyCheck {
-    /// `pinned`: the fingerprint of key or certificate in the configuration; it replaces `learnt`, that
-    /// of the key in earlier conversations. Without both, any key is taken.
-    pub fn new(pinned: Option<Fingerprint>, learnt: Option<Fingerprint>) -> Self {
-        Self { pinned, learnt, seen: Arc::default() }
+    /// `pinned`: the fingerprints in the configuration, each of a key or a certificate, of which one must
+    /// fit; they replace `learnt`, that of the key in earlier conversations. Without both, any key is taken.
+    pub fn new(pinned: impl IntoIterator<Item = Fingerprint>, learnt: Option<Fingerprint>) -> Self {
+        Self { pinned: pinned.into_iter().collect(), learnt, seen: Arc::default() }
     }
 
     /// The key that the camera has proved to have in this conversation.
@@ -40,20 +40,21 @@ impl KeyCheck {
 
     /// Whether the key was known before this conversation. If not, it may be anybody's.
     pub fn is_known(&self) -> bool {
-        self.pinned.is_some() || self.learnt.is_some()
+        !self.pinned.is_empty() || self.learnt.is_some()
     }
 
     /// Forgets this conversation.
     #[must_use]
     pub fn fresh(&self) -> Self {
-        Self::new(self.pinned, self.learnt)
+        Self::new(self.pinned.iter().copied(), self.learnt)
     }
 
     fn check(&self, presented: &PeerKey) -> Result<(), Error> {
-        let known = match self.pinned {
-            Some(pinned) if !presented.has(pinned) => return Err(Error::NotPinned { presented: presented.key }),
-            Some(_) => None,
-            None => self.learnt,
+        let fits = |pinned: &Fingerprint| presented.has(*pinned);
+        let known = match self.pinned.as_slice() {
+            [] => self.learnt,
+            all if all.iter().any(fits) => None,
+            _ => return Err(Error::NotPinned { presented: presented.key }),
         };
         match known.or(self.seen().map(|seen| seen.key)) {
             Some(known) if known != presented.key => Err(Error::KeyChanged { presented: presented.key }),
@@ -65,7 +66,7 @@ impl KeyCheck {
 /// Two checks are equal if they accept the same keys.
 impl PartialEq for KeyCheck {
     fn eq(&self, other: &Self) -> bool {
-        (self.pinned, self.learnt, self.seen()) == (other.pinned, other.learnt, other.seen())
+        (&self.pinned, self.learnt, self.seen()) == (&other.pinned, other.learnt, other.seen())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A session whose reader is a worker with OpenCV: it reads the stream and makes its pictures.
 
 use std::{
+    net::IpAddr,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
@@ -13,10 +14,11 @@ use crate::{
         AttemptOutcome, StreamFailure, SupervisorTask, away,
         context::{OpeningTurn, VITALS},
     },
-    camera::{State, Transport},
+    camera::{State, StreamUri, Transport},
     hub::Cause,
     ipc::{FailureKind, FromWorker, Open},
     text::Code,
+    time::timeout,
     worker_host::{self, Worker},
 };
 
@@ -27,6 +29,25 @@ const FIRST_VITALS: Duration = Duration::from_millis(250);
 /// a slow machine needs time to load 244 libraries.
 const OPENING: Duration = Duration::from_secs(30);
 
+/// Limit of a lookup; then the reader says that it does not find the name.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+/// `stream` as the reader can open it: its sandbox does not let it ask the process that looks up names of
+/// the local network. Other names stay, because servers go by them.
+async fn for_reader(stream: &StreamUri) -> StreamUri {
+    if !stream.is_mdns() {
+        return stream.clone();
+    }
+    let addresses = timeout(LOOKUP, smol::net::resolve((stream.host(), 0))).await;
+    let mut addresses = addresses.and_then(Result::ok).into_iter().flatten().map(|address| address.ip());
+    // A link-local address needs the interface too.
+    let usable = addresses.find(|ip| match ip {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+    });
+    usable.map_or_else(|| stream.clone(), |ip| stream.at(ip))
+}
+
 impl SupervisorTask {
     /// Runs one worker on the stream until it ends. Gives `turn` back once frames arrive.
     pub(super) async fn run_worker(&mut self, target: Target<'_>, turn: &mut Option<OpeningTurn>) -> AttemptOutcome {
@@ -34,9 +55,10 @@ impl SupervisorTask {
         if let Err(reason) = self.context.budget.admit() {
             return away(Cause::Memory, reason).into();
         }
+        let resolved = for_reader(stream).await;
         let started = Instant::now();
         let open = Open {
-            uri: stream.with_credentials(found.login_for(stream)),
+            uri: resolved.with_credentials(found.login_for(stream)),
             transport: self.stream_source.transport.or(stream.transport()).unwrap_or(Transport::Tcp),
             first_sequence: self.stream.begin_worker(started),
             default_quality: self.stream.options().quality,
