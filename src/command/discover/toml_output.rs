@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::candidate::Candidate;
+use super::{candidate::Candidate, local::LocalCandidate};
 use crate::{
     camera::{CameraId, fingerprint::Fingerprint},
     config::{Config, MAX_CAMERAS},
@@ -18,7 +18,7 @@ const MAX_ID_LEN: usize = 40;
 const MAX_WORDS_LEN: usize = 200;
 
 /// Writes a section for every camera that is not configured, and a comment for every one that is.
-pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
+pub fn write(found: &[Candidate], local: &[LocalCandidate], config: Option<&Config>) -> String {
     let cameras = config.map_or(&[][..], |config| &config.cameras);
     let recorders = cameras.iter().filter_map(|camera| camera.stream_source.channel.as_ref());
     let recorders = recorders.map(|channel| &channel.recorder);
@@ -67,6 +67,9 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
             text.push_str(&format!("uuid = {}\n", quoted(uuid)));
         }
         text.push('\n');
+    }
+    for camera in local {
+        text.push_str(&camera.section(&mut taken));
     }
     if text.is_empty() { text } else { format!("{HEAD}{}", text.trim_end_matches('\n').to_owned() + "\n") }
 }
