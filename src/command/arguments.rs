@@ -368,17 +368,13 @@ fn stream_address(text: &str) -> Result<Option<StreamUri>, String> {
         Some(_) => true,
         None => text.starts_with('/'),
     };
-    if !is_stream {
-        return Ok(None);
-    }
-    match StreamUri::split_any(text) {
-        Some((uri, None)) => Ok(Some(uri)),
+    match (is_stream, StreamUri::split_any(text)) {
+        (false, _) => Ok(None),
+        (true, Some((uri, None))) => Ok(Some(uri)),
         // Other users see the arguments.
-        Some((_, Some(_))) => Err("the login belongs into --username and --password-file, not into the address".into()),
-        None => {
-            Err("that is no address of a stream; write it as url in cameras.toml, such as rtsp://192.168.1.20/live \
-                     or /dev/video0"
-                .into())
+        (true, Some(_)) => Err("the login belongs into --username and --password-file, not into the address".into()),
+        (true, None) => {
+            Err("no address of a stream; write it as url in cameras.toml, like rtsp://10.0.0.1/live".into())
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Error, membership::Membership};
+use super::{error::Error, membership::Membership};
 use crate::reactor::ReadSocket;
 
 /// Requested size of the receive buffer, in bytes: a key frame comes as a burst of hundreds of
@@ -225,8 +225,8 @@ mod tests {
         let group = Ipv4Addr::new(239, 255, 77, 2);
         for is_second in [false, true] {
             let UdpPair { rtp, rtcp, port, .. } = UdpPair::bind(local.ip()).unwrap();
-            // The other port is free again.
-            let (held, taken) = if is_second { (rtcp, port + 1) } else { (rtp, port) };
+            let (free, held, taken) = if is_second { (rtp, rtcp, port + 1) } else { (rtcp, rtp, port) };
+            drop(free);
             let error = UdpPair::join(SocketAddr::from((group, port)), port + 1, local).err().unwrap();
             assert_eq!(error, Error::GroupPort { address: SocketAddr::from((group, taken)) });
             drop(held);

@@ -1,13 +1,10 @@
 //! One camera at this machine: what the kernel says of it and what the file says of it.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{
-    config_match::{self, Configured},
-    toml_output::{one_line, quoted, unused},
-};
+use super::config_match::{self, Configured};
 use crate::{
     command::table::shown,
     config::Config,
@@ -20,8 +17,8 @@ const FOUND_BY: &str = "Video4Linux";
 /// One camera of the output.
 #[derive(Debug)]
 pub struct LocalCandidate {
-    camera: LocalCamera,
-    configured: Configured,
+    pub camera: LocalCamera,
+    pub configured: Configured,
 }
 
 /// The cameras at the machine whose folders are below `root`.
@@ -53,26 +50,6 @@ impl LocalCandidate {
             "found_by": [FOUND_BY],
             "configured_as": self.configured.id().map(|id| id.as_str()),
         })
-    }
-
-    /// The section for `cameras.toml`, or a comment if it has one.
-    pub fn section(&self, taken: &mut BTreeSet<String>) -> String {
-        if let Some(id) = self.configured.id() {
-            return format!("# {} is configured already, as {id}.\n\n", self.camera.path());
-        }
-        let name = one_line(&self.camera.name);
-        let id = unused(&[&name], 0, taken);
-        let mut text =
-            String::from("# A camera at this machine; the service needs a file for it (docs/installing.md)\n");
-        if !self.camera.is_certain {
-            text.push_str("# This machine does not say whether it gives video; cctv-agent info tells\n");
-        }
-        text.push_str(&format!("[[camera]]\nid = \"{id}\"\n"));
-        if !name.is_empty() {
-            text.push_str(&format!("name = {}\n", quoted(&name)));
-        }
-        text.push_str(&format!("url = {}\n\n", quoted(self.camera.path())));
-        text
     }
 }
 

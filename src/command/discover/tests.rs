@@ -178,9 +178,9 @@ fn who_finds_nothing_learns_where_was_asked_and_what_to_check() {
 #[test]
 fn cameras_at_this_machine_stand_beside_those_of_the_network() {
     let expected = "\
-ADDRESS                               NAME                 MAKER AND MODEL  IDENTITY  FOUND BY     CONFIGURED
+ADDRESS                               NAME                MAKER AND MODEL  IDENTITY  FOUND BY     CONFIGURED
 /dev/v4l/by-id/usb-C920-video-index0  C920 \"HD\"\\u{1b}[2J  driver uvcvideo  -         Video4Linux  -
-/dev/video2 (perhaps)                 -                    driver uvcvideo  -         Video4Linux  -
+/dev/video2 (perhaps)                 -                   driver uvcvideo  -         Video4Linux  -
 ";
     assert_eq!(as_table(&[], &local::some(None)), expected);
     let json = as_json(&[], &local::some(None));

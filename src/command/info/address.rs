@@ -5,9 +5,14 @@ use std::{collections::BTreeSet, path::Path, path::PathBuf, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    super::discover::toml_output::{one_line, quoted, unused},
-    FAILED, Measured, complain, measurement, measurement_json, other_sources, print, print_json, shown,
-    streams_as_text, write_picture,
+    super::{
+        discover::toml_output::{one_line, quoted, unused},
+        output::{complain, print, print_json},
+        table::shown,
+    },
+    FAILED, Measured,
+    measurement::{self, Measurement},
+    measurement_json, other_sources, streams_as_text, write_picture,
 };
 use crate::{
     camera::{Credentials, StreamUri},
@@ -55,11 +60,7 @@ pub fn run(arguments: AddressInfo) -> ExitCode {
     picture.map_or(ExitCode::SUCCESS, |file| write_picture(&measured, &file))
 }
 
-async fn measure(
-    uri: &StreamUri,
-    credentials: Option<Credentials>,
-    tls: KeyCheck,
-) -> Result<measurement::Measurement, String> {
+async fn measure(uri: &StreamUri, credentials: Option<Credentials>, tls: KeyCheck) -> Result<Measurement, String> {
     if uri.needs_opencv() {
         other_sources::measure_with_opencv(uri, credentials.as_ref()).await
     } else if uri.is_http() {
