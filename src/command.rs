@@ -37,6 +37,10 @@ Usage:
       Asks a camera what it is and which profiles it offers, reads each of their streams for some
       seconds, and gives lines for cameras.toml. --quick opens no stream; --picture writes the
       newest picture of the first stream to FILE, as JPEG.
+  cctv-agent info URL|/dev/VIDEO [--username U] [--password-file F] [--json] [--quick]
+             [--picture FILE]
+      The same of what has no ONVIF: the address of a stream, as url in cameras.toml, or a camera at
+      this machine, such as /dev/video0.
   cctv-agent list [--config FILE] [--json]
       Lists the cameras of the running agent, and where each was found.
   cctv-agent status [--config FILE] [--json]
@@ -59,6 +63,7 @@ Usage:
       Forgets those of one camera, which was reset or replaced; its next key is learnt.
   cctv-agent discover [--seconds N] [--json | --toml] [--config FILE]
       Searches the network for cameras, for 3 seconds unless --seconds says otherwise; sends no password.
+      Lists the cameras at this machine, too.
       --toml writes sections for FILE for those that are not in it yet.
   cctv-agent verify MANIFEST [--keys FOLDER] [--installed FILE] [--downgrade]
              [--image FILE|- [--output FILE]]

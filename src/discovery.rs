@@ -3,7 +3,8 @@
 //! [`Search`] asks by WS-Discovery ([`wsd`]) and SSDP ([`ssdp`]) on every interface. [`listen`]
 //! receives what devices announce by themselves. Both return [`DiscoveredDevice`]s. Datagrams come
 //! from anybody, so nothing in a discovered device is certain: it says where to ask, and the device
-//! itself, asked by ONVIF, says who it is. This module knows no password.
+//! itself, asked by ONVIF, says who it is. This module knows no password. [`local_cameras`] lists the cameras at
+//! this machine, which no network tells.
 //!
 //! ```
 //! use cctv_agent::discovery::{DatagramSource, wsd};
@@ -44,6 +45,7 @@ mod scopes;
 mod search;
 mod socket_set;
 pub mod ssdp;
+mod video_devices;
 pub mod wsd;
 mod xaddr;
 
@@ -54,5 +56,6 @@ pub use self::{
     listen::{Announcement, Event, listen},
     scopes::Scopes,
     search::{Findings, Limits, Search},
+    video_devices::{LocalCamera, local_cameras},
     xaddr::{DEVICE_PATH, DatagramSource, XAddr},
 };

@@ -88,6 +88,9 @@ pub struct Decode {
     /// As [`Open::group_memory`].
     pub group_memory: u64,
     pub sandbox: SandboxPolicy,
+    /// What each of its pictures must say, in ASCII: it is drawn into them as a mark. No picture is
+    /// passed on as it is then. Never empty.
+    pub remark: Option<String>,
 }
 
 /// A message from a worker to the agent. A worker that began with [`ToWorker::Decode`] sends no

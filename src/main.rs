@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Ok(Command::Run(run)) => serve(&run),
         Ok(Command::Check { file }) => ExitCode::from(command::check::run(&file)),
         Ok(Command::Info(request)) => command::info::run(request),
+        Ok(Command::AddressInfo(request)) => command::info::address::run(request),
         Ok(Command::List(question)) => command::list::run(&question),
         Ok(Command::Status(question)) => command::status::run(&question),
         Ok(Command::Reload { file }) => command::reload::run(&file),

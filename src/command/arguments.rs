@@ -13,12 +13,12 @@ use log::LevelFilter;
 
 use super::{
     discover::{self, Discover},
-    info::Info,
+    info::{Info, address::AddressInfo},
     verify::{self, Verify},
 };
 use crate::{
     account,
-    camera::{CameraId, Secret},
+    camera::{CameraId, Credentials, Secret, StreamUri},
     config,
     log::Target,
     onvif,
@@ -35,6 +35,7 @@ pub enum Command {
     Run(Run),
     Check { file: PathBuf },
     Info(Info),
+    AddressInfo(AddressInfo),
     List(QueryArgs),
     Status(QueryArgs),
     Reload { file: PathBuf },
@@ -192,8 +193,6 @@ impl ArgParser {
             }
         }
         let address = address.ok_or("info needs the address of a camera, such as 192.168.1.64 or 192.168.1.64:8000")?;
-        let (tls, place) = address.strip_prefix("https://").map_or((false, address.as_str()), |rest| (true, rest));
-        let (host, port) = host_and_port(place)?;
         let password = password_file.map(|file: PathBuf| read_password(&file)).transpose()?;
         if password.is_some() && username.is_none() {
             return Err("--password-file needs --username as well".into());
@@ -201,6 +200,15 @@ impl ArgParser {
         if is_quick && picture.is_some() {
             return Err("--quick opens no stream, so there is no picture for --picture".into());
         }
+        if let Some(uri) = stream_address(&address)? {
+            let credentials = username.map(|username| {
+                let password = password.unwrap_or_else(|| Secret::new(""));
+                Credentials { username, password }
+            });
+            return Ok(Command::AddressInfo(AddressInfo { uri, credentials, is_quick, picture, json }));
+        }
+        let (tls, place) = address.strip_prefix("https://").map_or((false, address.as_str()), |rest| (true, rest));
+        let (host, port) = host_and_port(place)?;
         // A camera over TLS has another usual port.
         let port = if tls && port == onvif::DEFAULT_PORT { HTTPS_PORT } else { port };
         Ok(Command::Info(Info { host, port, tls, username, password, is_quick, picture, json }))
@@ -375,6 +383,24 @@ impl Word {
         match self {
             Self::Option(name) => format!("{command} has no option --{name}"),
             Self::Value(value) => format!("{command} does not take the argument {value:?}"),
+        }
+    }
+}
+
+/// The address of a stream, or a device; `None` for the place of a camera with ONVIF: a host, also behind `https://`.
+fn stream_address(text: &str) -> Result<Option<StreamUri>, String> {
+    let is_stream = match text.split_once("://") {
+        Some(("https", rest)) => rest.contains('/'),
+        Some(_) => true,
+        None => text.starts_with('/'),
+    };
+    match (is_stream, StreamUri::split_any(text)) {
+        (false, _) => Ok(None),
+        (true, Some((uri, None))) => Ok(Some(uri)),
+        // Other users see the arguments.
+        (true, Some(_)) => Err("the login belongs into --username and --password-file, not into the address".into()),
+        (true, None) => {
+            Err("no address of a stream; write it as url in cameras.toml, like rtsp://10.0.0.1/live".into())
         }
     }
 }

@@ -1,14 +1,19 @@
-//! `cctv-agent discover`: shows the cameras on the network, for the writer of `cameras.toml`.
+//! `cctv-agent discover`: shows the cameras on the network and at this machine, for the writer of `cameras.toml`.
 //!
 //! No password is sent: the output has only what a camera reports without a login. The texts come
 //! from anybody on the network and go to a terminal, so control characters are escaped.
 
 mod candidate;
 mod config_match;
+mod local;
 mod probe;
 pub(super) mod toml_output;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 
@@ -21,6 +26,7 @@ use crate::{
     discovery::{DiscoveredDevice, Findings, InterfaceAddress, Search},
 };
 use candidate::Candidate;
+use local::LocalCandidate;
 
 /// The exit code if nothing was found.
 const NOTHING: u8 = 70;
@@ -60,12 +66,13 @@ pub fn run(arguments: Discover) -> ExitCode {
         let Findings { discovered_devices, asked } = search.survey().await;
         (cameras(discovered_devices, config.as_ref()).await, asked)
     });
+    let local = local::all(Path::new("/"), config.as_ref());
     match arguments.form {
-        Form::Table => print(&as_table(&found)),
-        Form::Json => print_json(&as_json(&found)),
-        Form::Toml => print(&toml_output::write(&found, config.as_ref())),
+        Form::Table => print(&as_table(&found, &local)),
+        Form::Json => print_json(&as_json(&found, &local)),
+        Form::Toml => print(&toml_output::write(&found, &local, config.as_ref())),
     }
-    if found.is_empty() {
+    if found.is_empty() && local.is_empty() {
         complain(format!("cctv-agent discover: {}", nothing(&asked, arguments.time, port)));
         return ExitCode::from(NOTHING);
     }
@@ -106,8 +113,8 @@ async fn cameras(discovered_devices: Vec<DiscoveredDevice>, config: Option<&Conf
 }
 
 /// Formats the result for people; empty if nothing was found.
-pub fn as_table(found: &[Candidate]) -> String {
-    if found.is_empty() {
+pub fn as_table(found: &[Candidate], local: &[LocalCandidate]) -> String {
+    if found.is_empty() && local.is_empty() {
         return String::new();
     }
     let or_dash = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), shown);
@@ -125,6 +132,7 @@ pub fn as_table(found: &[Candidate]) -> String {
             found.configured.to_string(),
         ]
     }));
+    rows.extend(local.iter().map(LocalCandidate::row));
     aligned(&rows, [Side::Left; _]).iter().map(|line| format!("{line}\n")).collect()
 }
 
@@ -142,7 +150,7 @@ fn address(found: &Candidate) -> String {
 }
 
 /// Formats the result for programs.
-pub fn as_json(found: &[Candidate]) -> Value {
+pub fn as_json(found: &[Candidate], local: &[LocalCandidate]) -> Value {
     let one = |found: &Candidate| {
         json!({
             "address": found.address.as_ref().map(|address| json!({
@@ -167,7 +175,7 @@ pub fn as_json(found: &[Candidate]) -> Value {
             "configured_as": found.configured.id().map(|id| id.as_str()),
         })
     };
-    Value::Array(found.iter().map(one).collect())
+    found.iter().map(one).chain(local.iter().map(LocalCandidate::as_json)).collect()
 }
 
 /// Returns the message for a search that found nothing.

@@ -3,7 +3,9 @@
 //! The texts come from the camera and go to a terminal, so control characters are escaped and
 //! addresses are masked.
 
+pub mod address;
 mod measurement;
+mod other_sources;
 mod picture;
 mod section;
 
@@ -82,17 +84,10 @@ pub fn run(arguments: Info) -> ExitCode {
         print(&streams_as_text(&measured));
         print(&section::write(&report, &target, username.as_deref()));
     }
-    let Some(file) = picture else { return ExitCode::SUCCESS };
-    match write_picture(&measured, &file) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(format!("cctv-agent info: no picture for {}: {error}", file.display()));
-            ExitCode::from(FAILED)
-        }
-    }
+    picture.map_or(ExitCode::SUCCESS, |file| write_picture(&measured, &file))
 }
 
-/// The stream of a profile, and how it was.
+/// The stream of a profile or at an address, and how it was.
 struct Measured {
     token: String,
     result: Result<Measurement, String>,
@@ -124,7 +119,7 @@ async fn measure_one(offer: &ProfileReport, target: &Target) -> Measured {
         let login = offer.streams.as_ref().ok().and_then(|streams| streams.login.clone());
         // The login of the command line goes to the host of the command line alone.
         let credentials = target.credentials.clone().or(login).filter(|_| uri.host() == target.host);
-        result = measurement::measure(uri.clone(), credentials).await;
+        result = measurement::measure(uri.clone(), credentials, KeyCheck::default()).await;
         if result.is_ok() {
             break;
         }
@@ -132,10 +127,20 @@ async fn measure_one(offer: &ProfileReport, target: &Target) -> Measured {
     Measured { token: text::fact(&offer.profile.token), result }
 }
 
-fn write_picture(measured: &[Measured], file: &Path) -> Result<(), String> {
-    let first = measured.iter().find_map(|measured| measured.result.as_ref().ok());
-    let jpeg = smol::block_on(picture::newest(first.ok_or("no stream could be read")?))?;
-    fs::write(file, jpeg).map_err(|error| error.to_string())
+/// Writes the newest picture of the first stream that has one, or prints a line to stderr.
+fn write_picture(measured: &[Measured], file: &Path) -> ExitCode {
+    let write = || {
+        let first = measured.iter().find_map(|measured| measured.result.as_ref().ok());
+        let jpeg = smol::block_on(picture::newest(first.ok_or("no stream could be read")?))?;
+        fs::write(file, jpeg).map_err(|error| error.to_string())
+    };
+    match write() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(format!("cctv-agent info: no picture for {}: {error}", file.display()));
+            ExitCode::from(FAILED)
+        }
+    }
 }
 
 /// Formats what the streams were like, for people; empty if none was read.

@@ -71,15 +71,38 @@ fn keep_only(answer: &mut Value, id: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Formats the only camera of `answer` for people, with what was received of it, and the sandbox of its worker.
+/// Formats the only camera of `answer` for people, with what it sends and where, what was received of it, and the
+/// sandbox of its worker.
 fn one_as_text(answer: &Value, texts: &ReasonTexts) -> String {
     let cameras: Vec<&Value> = answer["cameras"].as_array().into_iter().flatten().collect();
     let mut text = String::new();
     table(&cameras, texts, &mut text);
-    for line in cameras.iter().flat_map(|camera| received(camera).into_iter().chain(sandbox(camera))) {
+    let facts = |camera| place(camera).into_iter().chain(sent(camera, texts));
+    for line in cameras.iter().flat_map(|camera| facts(camera).chain(received(camera)).chain(sandbox(camera))) {
         indented(&line, &mut text);
     }
     text
+}
+
+/// Returns where a camera is, and by which TLS key it is known.
+fn place(camera: &Value) -> Option<String> {
+    let address = shown(camera["address"].as_str()?);
+    let profile = camera["profile"].as_str().map_or_else(String::new, |token| format!(", profile {}", shown(token)));
+    let key = camera["tls_key"].as_str().map_or_else(String::new, |key| format!("; its TLS key is {}", shown(key)));
+    Some(format!("read from {address}{profile}{key}"))
+}
+
+/// Returns what a camera sends, and why pages get JPEG of it if they do; nothing before it is known.
+fn sent(camera: &Value, texts: &ReasonTexts) -> Option<String> {
+    let codec = shown(&camera["codec"].as_str()?.to_uppercase());
+    let display = &camera["display"];
+    let shape = match (display.as_array(), display == &camera["size"]) {
+        (Some(_), false) => format!(", shown as {}x{}", display[0], display[1]),
+        _ => String::new(),
+    };
+    let as_jpeg = texts.sentence(&camera["as_jpeg"], "");
+    let as_jpeg = if as_jpeg.is_empty() { as_jpeg } else { format!("; {}", shown(&as_jpeg)) };
+    Some(format!("sends {codec}{shape}{as_jpeg}"))
 }
 
 /// Returns what became of the packets of a camera, one line for each fact; nothing if the agent does not
@@ -416,6 +439,8 @@ yard  offline  67 min  -             -       -        0       0       3     -   
         let mut answer = json!({ "cameras": [
             { "id": "gate", "state": "live", "why": "", "age": 0.041, "size": [2560, 1440], "fps": 25.0, "bitrate": 4_123_456,
               "viewers": 1, "reconnects": 1, "stalls": 0, "key_frame_requests": 3,
+              "address": "rtsps://10.0.0.1/live", "profile": "main", "tls_key": "sha256:5f", "codec": "h265",
+              "display": [1024, 1440], "as_jpeg": [{ "code": "gradual_refresh", "params": {} }],
               "worker": { "sandbox": "partly", "sandbox_missing": ["landlock_network", "landlock_scope"] },
               "reception": { "packets": 99_950, "lost": 50, "late": 3, "foreign": 0, "resyncs": 1, "jitter": 0.0021,
                              "damaged_frames": 12, "waiting_for_key_frame": 4.2, "camera_clock": -3.25 } },
@@ -430,6 +455,9 @@ yard  offline  67 min  -             -       -        0       0       3     -   
         let expected = "\
 ID    STATE    AGE  SIZE        FPS  KBIT/S  VIEWERS  RECONN  STALLS  CPU  MIB
 gate  live   0.0 s  2560x1440  25.0    4123        1       1       0    -    -
+    read from rtsps://10.0.0.1/live, profile main; its TLS key is sha256:5f
+    sends H265, shown as 1024x1440; the camera sends no key frames and refreshes the picture part by
+    part, so the pages show JPEG
     received: 99950 packets, 50 lost (0.05 %), 3 late, 0 of another sender, 1 new numbering; jitter
     2.1 ms; 12 damaged frames
     waiting for a key frame for 4.2 s

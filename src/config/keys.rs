@@ -266,7 +266,7 @@ rows! { SOURCE_ROWS:
         "The address of the stream of a camera without ONVIF. It takes the place of `ip`, `profile`, `small_profile`, \
          `onvif_port`, `tls`, `uuid`, `trust` and `stream_host`. `http://` is Motion JPEG, or HLS if the path ends with \
          `.m3u8`; `rtmp://` is RTMP; `/dev/video0` is a camera at this machine. These three are read by OpenCV. \
-         `rtsps://`, `https://` and `rtmps://` are read over TLS.",
+         `rtsps://`, `https://` and `rtmps://` are read over TLS; OpenCV takes any key.",
     )
     .aliases(&["rtsp", "uri", "stream"])
     .reload(Reload::Streams);

@@ -6,49 +6,47 @@ use super::multipart::Malformed;
 use crate::{http_auth::login::LoginError, http_client::response, tcp::ConnectError, text, tls};
 
 /// Why an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    #[error(transparent)]
     Connect(ConnectError),
     /// There is no TLS connection to `address`.
-    Tls {
-        address: String,
-        error: tls::client::Error,
-    },
-    NoAnswer {
-        waited: Duration,
-    },
+    #[error("{}", .error.reason(.address))]
+    Tls { address: String, error: tls::client::Error },
+    #[error("no answer within {} s", .waited.as_secs_f64())]
+    NoAnswer { waited: Duration },
+    #[error("the camera closed the connection without an answer")]
     ClosedUnanswered,
+    #[error("the camera closed the connection")]
     Closed,
+    #[error("the connection was reset")]
     Reset,
+    #[error(transparent)]
     Login(LoginError),
-    NotFound {
-        status: u16,
-    },
+    #[error("nothing is there (status {status})")]
+    NotFound { status: u16 },
     /// The camera has no room for another viewer.
-    Busy {
-        status: u16,
-    },
-    Refused {
-        status: u16,
-    },
+    #[error("the camera has no room for another viewer (status {status})")]
+    Busy { status: u16 },
+    #[error("the camera refuses the request (status {status})")]
+    Refused { status: u16 },
     /// To another host, from TLS to clear text, or to nowhere.
-    Redirect {
-        location: String,
-    },
+    #[error("the camera sends us to {location}")]
+    Redirect { location: String },
+    #[error("the camera redirects again and again")]
     TooManyRedirects,
     /// The answer cannot be read as HTTP.
-    Malformed {
-        error: String,
-    },
+    #[error("the answer is no HTTP: {error}")]
+    Malformed { error: String },
     /// The answer is of this type, and not what was asked for.
-    WrongType {
-        content_type: String,
-    },
-    OutOfStep {
-        skipped: usize,
-    },
+    #[error("it sends {content_type}, and no Motion JPEG")]
+    WrongType { content_type: String },
+    #[error("{skipped} bytes are no pictures")]
+    OutOfStep { skipped: usize },
+    #[error("a picture is longer than any can be")]
     TooLong,
     /// The camera said that no more follows.
+    #[error("the camera ended the stream")]
     EndedByCamera,
 }
 

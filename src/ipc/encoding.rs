@@ -61,6 +61,7 @@ impl Message for ToWorker {
                 out.extend(decode.most_memory.to_le_bytes());
                 out.extend(decode.group_memory.to_le_bytes());
                 out.push(policy_number(decode.sandbox));
+                out.extend(decode.remark.as_deref().unwrap_or_default().as_bytes());
             }),
             Self::Unit(unit) => framed(out, FEED, &unit.data, |out| put_unit(out, unit)),
             Self::SetRenditions(renditions) => framed(out, WANT, &[], |out| {
@@ -113,7 +114,8 @@ impl Message for ToWorker {
                 body.version()?;
                 let (codec, default_quality) = (body.codec()?, body.u8()?);
                 let (most_memory, group_memory) = (body.u64()?, body.u64()?);
-                Self::Decode(Decode { codec, default_quality, most_memory, group_memory, sandbox: body.policy()? })
+                let (sandbox, remark) = (body.policy()?, Some(body.text()?).filter(|remark| !remark.is_empty()));
+                Self::Decode(Decode { codec, default_quality, most_memory, group_memory, sandbox, remark })
             }
             FEED => return decode_parts(&body),
             _ => return Err(Error::UnknownKind(kind)),

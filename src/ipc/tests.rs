@@ -52,7 +52,10 @@ fn every_message_comes_out_as_it_went_in() {
     for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
         for sandbox in [SandboxPolicy::Auto, SandboxPolicy::Required, SandboxPolicy::Fatal] {
             let (most_memory, group_memory) = (1 << 40, 8 << 20);
-            crosses(&ToWorker::Decode(Decode { codec, default_quality: 80, most_memory, group_memory, sandbox }));
+            for remark in [None, Some("snapshots instead of the stream".to_owned())] {
+                let decode = Decode { codec, default_quality: 80, most_memory, group_memory, sandbox, remark };
+                crosses(&ToWorker::Decode(decode));
+            }
         }
     }
     let data = Bytes::from_static(b"\0\0\0\x01frame");

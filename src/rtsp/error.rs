@@ -12,6 +12,9 @@ pub enum Error {
     Connect(#[from] ConnectError),
     #[error("no pair of UDP ports is free")]
     UdpPorts,
+    /// Another program of this machine has the port, and does not share it.
+    #[error("UDP port {} of the group {} is taken", .address.port(), .address.ip())]
+    GroupPort { address: SocketAddr },
     /// There is no TLS connection to `address`.
     #[error("no TLS connection to {address}: {error}")]
     Tls { address: String, error: tls::client::Error },
@@ -105,6 +108,14 @@ impl Error {
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::UdpPorts,
             _ => ConnectError::failed(camera.to_string(), error).into(),
+        }
+    }
+
+    /// No socket at `address`, a port of a group.
+    pub(super) fn no_group_socket(address: SocketAddr, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::GroupPort { address },
+            _ => ConnectError::failed(address.to_string(), error).into(),
         }
     }
 }

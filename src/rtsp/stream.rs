@@ -166,10 +166,10 @@ impl<F: FnMut(Event)> PacketReceiver for Units<F> {
 
     fn key_frame_request(&mut self, now: Instant) -> Option<Vec<u8>> {
         let track = self.track.as_mut()?;
-        match self.key_frame_request? {
+        Some(match self.key_frame_request? {
             KeyFrameRequest::PictureLossIndication => track.picture_loss_indication(now),
             KeyFrameRequest::FullIntraRequest => track.full_intra_request(now),
-        }
+        })
     }
 }
 

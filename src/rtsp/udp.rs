@@ -12,7 +12,7 @@ use std::{
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::membership::Membership;
+use super::{error::Error, membership::Membership};
 use crate::reactor::ReadSocket;
 
 /// Requested size of the receive buffer, in bytes: a key frame comes as a burst of hundreds of
@@ -47,15 +47,21 @@ impl UdpPair {
     /// read the same group: each socket has its own copy of a datagram.
     ///
     /// # Errors
-    /// The system's, also if the group's address is not of the family of `local`.
-    pub fn join(rtp: SocketAddr, rtcp_port: u16, local: SocketAddr) -> io::Result<Self> {
+    /// [`Error::GroupPort`] if another program has a port for itself; [`Error::Connect`] with the system's error, also if
+    /// the group's address is not of the family of `local`.
+    pub fn join(rtp: SocketAddr, rtcp_port: u16, local: SocketAddr) -> Result<Self, Error> {
         // Bound to the group, so that nothing else that comes to the port is taken.
-        let bind = |port| bind_socket(SocketAddr::new(rtp.ip(), port), true);
-        let sockets = [bind(rtp.port())?, bind(rtcp_port)?];
-        let membership = Membership::of(rtp.ip(), local)?;
-        let [first, second] = sockets;
-        let [rtp_socket, rtcp] = [Async::new(first)?, Async::new(second)?].map(ReadSocket::new);
-        Ok(Self { rtp: rtp_socket, rtcp, port: rtp.port(), membership: Some(membership) })
+        let bind = |port| {
+            let address = SocketAddr::new(rtp.ip(), port);
+            bind_socket(address, true).map_err(|error| Error::no_group_socket(address, &error))
+        };
+        let [first, second] = [bind(rtp.port())?, bind(rtcp_port)?];
+        let joined = || {
+            let membership = Membership::of(rtp.ip(), local)?;
+            let [rtp_socket, rtcp] = [Async::new(first)?, Async::new(second)?].map(ReadSocket::new);
+            Ok(Self { rtp: rtp_socket, rtcp, port: rtp.port(), membership: Some(membership) })
+        };
+        joined().map_err(|error| Error::no_group_socket(rtp, &error))
     }
 
     /// The membership of a group that is read.
@@ -155,7 +161,7 @@ pub fn receiver_report(ssrc: u32) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rtsp::Error, tcp::ConnectError};
+    use crate::tcp::ConnectError;
 
     #[test]
     fn pair_is_even_and_adjacent() {
@@ -210,7 +216,21 @@ mod tests {
             }
         }
         let other = UdpPair::join(SocketAddr::from((group, port)), port + 1, (Ipv6Addr::LOCALHOST, 0).into());
-        assert_eq!(other.err().unwrap().kind(), io::ErrorKind::Unsupported);
+        assert!(matches!(other, Err(Error::Connect(ConnectError::Failed { .. }))));
+    }
+
+    #[test]
+    fn port_of_a_group_that_another_program_has_for_itself_is_named() {
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let group = Ipv4Addr::new(239, 255, 77, 2);
+        for is_second in [false, true] {
+            let UdpPair { rtp, rtcp, port, .. } = UdpPair::bind(local.ip()).unwrap();
+            let (free, held, taken) = if is_second { (rtp, rtcp, port + 1) } else { (rtcp, rtp, port) };
+            drop(free);
+            let error = UdpPair::join(SocketAddr::from((group, port)), port + 1, local).err().unwrap();
+            assert_eq!(error, Error::GroupPort { address: SocketAddr::from((group, taken)) });
+            drop(held);
+        }
     }
 
     #[test]

@@ -135,3 +135,32 @@ fn info_says_why_a_stream_cannot_be_read() {
     assert!(complaint.contains("no picture for /tmp/none.jpg: no stream could be read"), "{complaint}");
     assert_eq!(output.status.code(), Some(70));
 }
+
+/// What has no ONVIF is read at its address; what is not there says why.
+#[test]
+fn info_reads_the_stream_at_an_address_and_says_what_a_device_lacks() {
+    let cameras = Cameras::start(&["id=gate size=320x180 fps=20 gop=20 small=none"]);
+    let url = cameras.stream("gate");
+    let folder = Folder::new();
+    let picture = folder.0.join("gate.jpg");
+    let output = cctv_agent(&["info", &url, "--picture", picture.to_str().unwrap()]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}{}", text(&output.stderr));
+    for part in ["FIRST PICTURE", "H264", "320x180", "every ", &format!("url = \"{url}\"")] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let jpeg = fs::read(&picture).unwrap();
+    assert_eq!(turbojpeg::read_header(&jpeg).map(|header| (header.width, header.height)).unwrap(), (320, 180));
+
+    let output = cctv_agent(&["info", "/dev/video987", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(70), "{json:#}");
+    let reason = json["not_measured"].as_str().unwrap();
+    assert!(reason.starts_with("/dev/video987 is not there; check the cable"), "{json:#}");
+    let output = cctv_agent(&["info", "rtsp://viewer:secret-word@127.0.0.1/"]);
+    let complaint = text(&output.stderr);
+    assert!(
+        complaint.contains("the login belongs into --username") && !complaint.contains("secret-word"),
+        "{complaint}"
+    );
+}

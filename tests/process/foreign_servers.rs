@@ -18,7 +18,7 @@ use nix::unistd::Uid;
 use stamp::Stamp;
 
 use crate::support::{
-    Agent, Cameras, Folder, MotionJpeg, Part, burnt_in, mark, unix_ms, wait_for,
+    Agent, Cameras, Folder, MotionJpeg, Part, burnt_in, key_pair, mark, unix_ms, wait_for,
     wall::{Screen, Wall},
 };
 
@@ -245,6 +245,31 @@ fn rtmp_and_mpeg_ts_over_http_are_shown() {
         processes.feed(&cameras.stream("source"), &["-f", format, "-listen", "1", &url]);
         is_shown_with(lines, &url, Codec::H264);
     }
+}
+
+/// FFmpeg's server of RTMP behind one of TLS, whose certificate it has made itself: OpenCV takes any, and the
+/// configuration says so to who wants another.
+#[test]
+fn rtmps_is_shown_and_a_fingerprint_for_it_is_refused() {
+    let cameras = Cameras::start(&[SOURCE]);
+    let mut processes = Processes(Vec::new());
+    let (folder, port, behind) = (Folder::new(), free_port(), free_port());
+    key_pair(&folder.0, "wall");
+    let front = ["wall.pem", "wall.key", &port.to_string(), &behind.to_string()];
+    processes.start(python("tls_front.py").args(front).current_dir(&folder.0));
+    processes.feed(
+        &cameras.stream("source"),
+        &["-f", "flv", "-listen", "1", &format!("rtmp://127.0.0.1:{behind}/live/gate")],
+    );
+    wait_for_port(port);
+    let url = format!("rtmps://127.0.0.1:{port}/live/gate");
+    is_shown(&url, Codec::H264);
+
+    let key = format!("sha256:{}", "5f".repeat(32));
+    let text = format!("[[camera]]\nid = \"gate\"\nurl = \"{url}\"\nfingerprint = \"{key}\"\n");
+    let none = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let wrong = cctv_agent::config::parse(&text, Path::new("cameras.toml"), &none).unwrap_err();
+    assert!(wrong.iter().any(|wrong| wrong.to_string().contains("which OpenCV reads: it takes any key")), "{wrong:?}");
 }
 
 /// FFmpeg writes the pieces, nginx serves them. The tile says that the picture is not of this moment, and one that

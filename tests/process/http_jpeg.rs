@@ -12,7 +12,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::support::{Agent, Cameras, Folder, MotionJpeg, burnt_in, jpeg_size, key_pair, unix_ms, wait_for};
+use crate::support::{Agent, Cameras, Folder, MotionJpeg, burnt_in, jpeg_size, key_pair, mark, unix_ms, wait_for};
 
 const MD5: &str = "f0f14013e80565e4d7b4cef1d496e445";
 const SHA_256: &str = "55ede760e1cbf7886c78b50e92eddd1fb09b59028a4e80756650db27f462fb14";
@@ -299,6 +299,11 @@ fn camera_whose_stream_cannot_be_opened_is_shown_by_its_snapshots_and_says_so() 
     let first = burnt_in(&viewer.next_live().jpeg);
     wait_for("newer pictures", || (burnt_in(&viewer.next_live().jpeg).frame > first.frame + 2).then_some(()));
     assert_eq!(cameras.facts("gate")["failed_logins"], 0);
+    // A JPEG may be shown anywhere, where nobody reads the reason.
+    assert!((0..3).all(|_| mark::is_marked(&viewer.next_live().jpeg)), "the camera's own size");
+    let mut small = MotionJpeg::open(&agent.address, "/live/gate?size=320x180");
+    assert!((0..3).all(|_| mark::is_marked(&small.next_live().jpeg)), "another size");
+    assert!(mark::is_marked(&agent.get("/snapshot/gate").unwrap().body), "a snapshot of the wall");
 
     // A camera that is opened again has its stream, if that is there again.
     cameras.fault("gate", "resume");
@@ -307,6 +312,8 @@ fn camera_whose_stream_cannot_be_opened_is_shown_by_its_snapshots_and_says_so() 
         let camera = agent.camera("gate");
         (camera["state"] == "live" && camera["codec"] == "h264" && camera["why"] == "").then_some(())
     });
+    let mut viewer = MotionJpeg::open(&agent.address, "/live/gate");
+    assert!((0..5).all(|_| !mark::is_marked(&viewer.next_live().jpeg)), "the stream needs no mark");
 }
 
 #[test]

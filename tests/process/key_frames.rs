@@ -134,3 +134,14 @@ fn viewer_who_joins_while_no_group_is_kept_sees_a_picture_soon() {
         assert!(number(&camera["key_frame_requests"]) >= 2, "{camera:#}");
     }
 }
+
+/// Some cameras send nothing after PLAY until somebody asks for a key frame.
+#[test]
+fn camera_that_is_silent_until_it_is_asked_is_asked_and_live() {
+    for (keys, way) in [("habits=silent-until-asked,offers-pli", "RTCP"), ("habits=silent-until-asked", "ONVIF")] {
+        let cameras = camera(keys);
+        let agent = started(&cameras, "");
+        assert_eq!(agent.camera("gate")["reconnects"], 0, "{}", agent.log_text());
+        agent.wait_for_log(&[&format!("gate: the camera is asked for a key frame by {way}")]);
+    }
+}

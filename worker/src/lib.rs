@@ -123,15 +123,17 @@ fn start(read: Option<Read>) -> Result<(), StartError> {
     let ffmpeg_log = FfmpegLog::listen();
     let mut listener = socket.try_clone()?;
     listener.set_read_timeout(Some(GREETING_LIMIT))?;
-    let (reading, codec, default_quality, most_memory, group_memory, policy) = match ipc::receive(&mut listener) {
+    let (reading, codec, default_quality, most_memory, group_memory, policy, remark) = match ipc::receive(&mut listener)
+    {
         Ok(ToWorker::Open(open)) => {
             let read = read.ok_or_else(|| io::Error::other("this program opens no streams"))?;
             let (default_quality, most_memory, group_memory, policy) =
                 (open.default_quality, open.most_memory, open.group_memory, open.sandbox);
-            (Some((read, open)), None, default_quality, most_memory, group_memory, policy)
+            let remark = remark_of(&open);
+            (Some((read, open)), None, default_quality, most_memory, group_memory, policy, remark)
         }
-        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory, group_memory, sandbox })) => {
-            (None, Some(codec), default_quality, most_memory, group_memory, sandbox)
+        Ok(ToWorker::Decode(Decode { codec, default_quality, most_memory, group_memory, sandbox, remark })) => {
+            (None, Some(codec), default_quality, most_memory, group_memory, sandbox, remark)
         }
         // The agent no longer wants the stream.
         Ok(ToWorker::Close(_)) | Err(ipc::Error::Closed) => return Ok(()),
@@ -162,7 +164,6 @@ fn start(read: Option<Read>) -> Result<(), StartError> {
     }
     shared.tell(&FromWorker::Sandbox(sandbox))?;
     let (ended, all_ended) = mpsc::channel::<()>();
-    let remark = reading.as_ref().and_then(|(_, open)| remark_of(open));
     let mut threads = vec![spawn("decode", &shared, &ffmpeg_log, &ended, move |shared, ffmpeg_log| {
         transcode(shared, ffmpeg_log, |codec| Transcoder::new(codec, default_quality).with_remark(remark.clone()))
     })?];
@@ -224,7 +225,7 @@ fn listen(socket: &mut UnixStream, shared: &Shared, codec: Option<Codec>) -> Dur
     }
 }
 
-/// What every picture of a stream must say: that it is not of this moment.
+/// What every picture of a stream that is read here must say: that it is not of this moment.
 fn remark_of(open: &Open) -> Option<String> {
     let (uri, _) = StreamUri::split_any(open.uri.expose())?;
     uri.is_hls().then(|| Part::from(Code::InPieces).text())

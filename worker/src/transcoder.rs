@@ -244,8 +244,9 @@ impl Transcoder {
 
     fn develop_jpeg(&mut self, unit: &AccessUnit, show: bool, out: &mut Vec<Picture>) -> Result<(), Error> {
         let (own_size, own_quality) = (jpeg::size(&unit.data), self.default_quality);
+        let has_remark = self.remark.is_some();
         let untouched = |wanted: &Rendition| {
-            wanted.transform.is_none() && Some(wanted.size) == own_size && wanted.quality == own_quality
+            !has_remark && wanted.transform.is_none() && Some(wanted.size) == own_size && wanted.quality == own_quality
         };
         if self.wanted.renditions().all(untouched) {
             self.rest();

@@ -24,7 +24,8 @@ const LONGEST_STAND_IN: Duration = Duration::from_secs(15 * 60);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl SupervisorTask {
-    /// Shows snapshots until they end, if the stream at `found` has failed again; else `failure` is the outcome.
+    /// Shows snapshots until they end, if the stream at `found` has failed again; else `failure` is the outcome. Only
+    /// of the main stream: it stands in for a small one that is away, with its snapshots if need be.
     pub(super) async fn last_resort(
         &mut self,
         failure: StreamFailure,
@@ -36,6 +37,8 @@ impl SupervisorTask {
         if !has_failed_before || !is_camera || self.falls_back || failure.state == State::Denied {
             return failure.into();
         }
+        // Others open theirs while the camera takes its time to answer.
+        *turn = None;
         // Boxed: its state is large, and needed for a moment only.
         let asked = Box::pin(self.locator().snapshot_uri(found.record.clone()));
         let uri = match self.stop.unless_set(timeout(ANSWER_TIMEOUT, asked)).await {
@@ -43,6 +46,11 @@ impl SupervisorTask {
             Some(Some(Some(uri))) => uri,
             Some(_) => return failure.into(),
         };
+        let next_turn = self.context.opening_turn(self.shared.recorder.as_deref());
+        *turn = self.stop.unless_set(next_turn).await;
+        if turn.is_none() {
+            return AttemptOutcome::Stopped;
+        }
         log::info!("{}: the stream cannot be opened: {}; trying snapshots from {uri}", self.label, failure.reason);
         let most = self.stream.options().stall_after / 2;
         let snapshots = ResolvedStream {

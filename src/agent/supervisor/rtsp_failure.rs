@@ -33,7 +33,9 @@ fn cause(error: &rtsp::Error, was_live: bool) -> Cause {
     use rtsp::Error;
     match error {
         Error::Connect(error) => connect_cause(error, was_live),
-        Error::UdpPorts | Error::NoAnswer { .. } | Error::ClosedUnanswered { .. } => Cause::Unreachable,
+        Error::UdpPorts | Error::GroupPort { .. } | Error::NoAnswer { .. } | Error::ClosedUnanswered { .. } => {
+            Cause::Unreachable
+        }
         Error::WriteTimeout { .. } if !was_live => Cause::Unreachable,
         Error::WriteTimeout { .. } => Cause::Stalled,
         Error::Login(_) => Cause::Denied,
@@ -71,6 +73,10 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
     match error {
         Error::Connect(error) => connect_reason(error, host),
         Error::UdpPorts => [Code::NoUdpPorts, Code::UseTcp].into(),
+        Error::GroupPort { address } => {
+            let taken = Code::GroupPortTaken.with("port", u64::from(address.port()));
+            [taken.with("group", address.ip().to_string()), Code::FreeGroupPort.into()].into()
+        }
         Error::Tls { address, error } => error.reason(address),
         Error::NoAnswer { method, waited } => {
             let silent = Code::NoAnswer.with("host", host).with("method", method.as_str());
@@ -151,6 +157,7 @@ mod tests {
         let login = login_errors().into_iter().map(Error::Login);
         let others = vec![
             Error::UdpPorts,
+            Error::GroupPort { address: "239.255.0.1:5004".parse().unwrap() },
             Error::Tls { address: address(), error: client::Error::KeyChanged { presented: Fingerprint([7; 32]) } },
             Error::Tls { address: address(), error: client::Error::Timeout { waited } },
             Error::NoAnswer { method: Method::Describe, waited },

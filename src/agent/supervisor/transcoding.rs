@@ -166,8 +166,10 @@ impl Transcoding {
         let wanted = self.stream.transcoding_demand();
         let Some(info) = self.stream.info() else { return };
         let quality = self.stream.options().quality;
+        // No mark can be drawn into bytes that pass unchanged.
+        let may_pass = self.stream.remark().is_none();
         let (own, others): (Vec<_>, Vec<_>) =
-            wanted.into_iter().partition(|wanted| is_own(wanted.rendition, info, quality));
+            wanted.into_iter().partition(|wanted| may_pass && is_own(wanted.rendition, info, quality));
         self.passthrough.want(&own);
         if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(info.codec, &self.stream)) {
             self.end_decoder().await;
@@ -188,8 +190,14 @@ impl Transcoding {
     }
 
     async fn on_unit(&mut self, unit: &crate::media::AccessUnit) {
-        for picture in self.passthrough.pictures(unit).await {
-            self.stream.publish_picture(picture, Instant::now());
+        if self.stream.remark().is_none() {
+            for picture in self.passthrough.pictures(unit).await {
+                self.stream.publish_picture(picture, Instant::now());
+            }
+        }
+        // Its successor begins with the kept group, which holds this unit.
+        if self.decoder.as_ref().is_some_and(|decoder| !decoder.has_remark_of(&self.stream)) {
+            self.end_decoder().await;
         }
         let Some(decoder) = &mut self.decoder else { return };
         let fed = {

@@ -7,7 +7,7 @@ use crate::{
     camera::{Camera, CameraId, Source},
     config::Config,
     device_id::DeviceId,
-    discovery::DiscoveredDevice,
+    discovery::{DiscoveredDevice, LocalCamera},
 };
 
 /// How a device relates to the configuration.
@@ -61,6 +61,19 @@ pub fn find(discovered: &DiscoveredDevice, answers: Option<&DeviceAnswers>, conf
         Some(camera) => Configured::As(camera.id.clone()),
         None => Configured::No,
     }
+}
+
+/// Searches the configuration for a camera at this machine, by each of its paths.
+pub fn find_local(local: &LocalCamera, config: Option<&Config>) -> Configured {
+    let Some(config) = config else {
+        return Configured::Unknown;
+    };
+    let is_it = |camera: &&Camera| match &camera.stream_source.source {
+        Source::Url(uri) => uri.device().is_some_and(|device| local.paths.iter().any(|path| path == device.path)),
+        Source::Onvif { .. } => false,
+    };
+    let camera = config.cameras.iter().find(is_it);
+    camera.map_or(Configured::No, |camera| Configured::As(camera.id.clone()))
 }
 
 fn identity(camera: &Camera) -> Option<DeviceId> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{config_match::Configured, probe::DeviceAnswers, *};
 use crate::{
-    camera::CameraId,
+    camera::{CameraId, Source},
     device_id::{DeviceId, Mac},
     discovery::{DiscoveryMethod, XAddr},
     onvif::{DeviceInformation, Profile, VideoSource},
@@ -66,13 +66,13 @@ ADDRESS              NAME                    MAKER AND MODEL  IDENTITY          
 fe80::1%3            -                       EYE-3            urn:uuid:5f5a69c2-e0ae-504f-829b-000000000064  WS-Discovery  -
 10.0.0.3 (no ONVIF)  \u{9580}                      -                -                                              UPnP          -
 ";
-    assert_eq!(as_table(&some()), expected);
-    assert_eq!(as_table(&[]), "");
+    assert_eq!(as_table(&some(), &[]), expected);
+    assert_eq!(as_table(&[], &[]), "");
 }
 
 #[test]
 fn programs_get_every_field() {
-    let json = as_json(&some());
+    let json = as_json(&some(), &[]);
     assert_eq!(
         json[0]["address"],
         json!({"host": "10.0.0.1", "port": 8000, "path": "/onvif/device_service", "https": false})
@@ -84,12 +84,12 @@ fn programs_get_every_field() {
     assert_eq!(json[0]["mac"], "00:aa:bb:27:0a:d8");
     assert_eq!((&json[1]["identity_is_shared"], &json[1]["answers"]), (&json!(true), &json!(false)));
     assert_eq!((&json[3]["address"], &json[3]["found_by"]), (&Value::Null, &json!(["UPnP"])));
-    assert_eq!(as_json(&[]), json!([]));
+    assert_eq!(as_json(&[], &[]), json!([]));
 }
 
 #[test]
 fn sections_pass_check_and_say_what_was_found() {
-    let text = toml_output::write(&some(), None);
+    let text = toml_output::write(&some(), &[], None);
     let config = parsed(&text);
     let ids: Vec<&str> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
     assert_eq!(ids, ["gate-a-2j", "gate-a-2j-2", "eye-3"], "{text}");
@@ -98,7 +98,7 @@ fn sections_pass_check_and_say_what_was_found() {
     assert!(!text.contains("odd/form"), "an identity that others have, too, is none: {text}");
     assert!(!text.contains("fe80::1%3"), "{text}");
     assert!(text.contains("# 10.0.0.3 is a camera, but"), "{text}");
-    assert_eq!(toml_output::write(&[], None), "");
+    assert_eq!(toml_output::write(&[], &[], None), "");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn recorder_gets_one_section_for_all_its_video_sources() {
     };
     let listed = |profiles: Vec<Profile>| {
         let answers = DeviceAnswers { profiles, ..DeviceAnswers::default() };
-        toml_output::write(&[Candidate { answers: Some(answers), ..found(discovered("10.0.0.1")) }], None)
+        toml_output::write(&[Candidate { answers: Some(answers), ..found(discovered("10.0.0.1")) }], &[], None)
     };
     let text = listed(vec![profile("p0 \"a\"", "1"), profile("p0_small", "1"), profile("p1", "2"), profile("p2", "3")]);
     let cameras = parsed(&text).cameras;
@@ -130,12 +130,12 @@ fn recorder_gets_one_section_for_all_its_video_sources() {
 fn names_without_latin_letters_get_an_identifier_too() {
     let mut nameless =
         found(DiscoveredDevice { name: Some("\u{9580}".into()), hardware: None, ..discovered("10.0.0.1") });
-    let first = parsed(&toml_output::write(std::slice::from_ref(&nameless), None));
+    let first = parsed(&toml_output::write(std::slice::from_ref(&nameless), &[], None));
     assert_eq!(first.cameras[0].id.as_str(), "camera");
-    let second = toml_output::write(std::slice::from_ref(&nameless), Some(&first));
+    let second = toml_output::write(std::slice::from_ref(&nameless), &[], Some(&first));
     assert!(second.contains("id = \"camera-2\""), "{second}");
     nameless.configured = Configured::As(CameraId::new("camera").unwrap());
-    assert!(parsed(&toml_output::write(&[nameless], Some(&first))).cameras.is_empty());
+    assert!(parsed(&toml_output::write(&[nameless], &[], Some(&first))).cameras.is_empty());
 }
 
 #[test]
@@ -173,4 +173,31 @@ fn who_finds_nothing_learns_where_was_asked_and_what_to_check() {
     }
     assert!(nothing(&[place], Duration::from_secs(3), Some(3703)).contains("UDP port 3703"));
     assert!(nothing(&[], Duration::from_secs(3), None).contains("no network interface"));
+}
+
+#[test]
+fn cameras_at_this_machine_stand_beside_those_of_the_network() {
+    let expected = "\
+ADDRESS                               NAME                MAKER AND MODEL  IDENTITY  FOUND BY     CONFIGURED
+/dev/v4l/by-id/usb-C920-video-index0  C920 \"HD\"\\u{1b}[2J  driver uvcvideo  -         Video4Linux  -
+/dev/video2 (perhaps)                 -                   driver uvcvideo  -         Video4Linux  -
+";
+    assert_eq!(as_table(&[], &local::some(None)), expected);
+    let json = as_json(&[], &local::some(None));
+    assert_eq!(json[0]["device"], "/dev/v4l/by-id/usb-C920-video-index0");
+    assert_eq!((&json[0]["found_by"], &json[1]["is_certain"]), (&json!(["Video4Linux"]), &json!(false)));
+}
+
+#[test]
+fn sections_of_cameras_at_this_machine_pass_check_and_are_known_by_each_path() {
+    let text = toml_output::write(&[], &local::some(None), None);
+    let config = parsed(&text);
+    let urls: Vec<_> = config.cameras.iter().map(|camera| &camera.stream_source.source).collect();
+    let [Source::Url(first), Source::Url(second)] = &urls[..] else { panic!("{text}") };
+    assert_eq!((first.as_str(), second.as_str()), ("/dev/v4l/by-id/usb-C920-video-index0", "/dev/video2"), "{text}");
+    assert_eq!(config.cameras[0].name, "C920 \"HD\" [2J", "{text}");
+    let config = parsed("[[camera]]\nid='desk'\nurl='/dev/video0?fps=5'\n");
+    let text = toml_output::write(&[], &local::some(Some(&config)), Some(&config));
+    assert!(text.contains("# /dev/v4l/by-id/usb-C920-video-index0 is configured already, as desk.\n"), "{text}");
+    assert_eq!(parsed(&text).cameras.len(), 1, "{text}");
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::candidate::Candidate;
+use super::{candidate::Candidate, local::LocalCandidate};
 use crate::{
     camera::{CameraId, fingerprint::Fingerprint},
     config::{Config, MAX_CAMERAS},
@@ -18,7 +18,7 @@ const MAX_ID_LEN: usize = 40;
 const MAX_WORDS_LEN: usize = 200;
 
 /// Writes a section for every camera that is not configured, and a comment for every one that is.
-pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
+pub fn write(found: &[Candidate], local: &[LocalCandidate], config: Option<&Config>) -> String {
     let cameras = config.map_or(&[][..], |config| &config.cameras);
     let recorders = cameras.iter().filter_map(|camera| camera.stream_source.channel.as_ref());
     let recorders = recorders.map(|channel| &channel.recorder);
@@ -68,7 +68,29 @@ pub fn write(found: &[Candidate], config: Option<&Config>) -> String {
         }
         text.push('\n');
     }
+    for camera in local {
+        text.push_str(&local_section(camera, &mut taken));
+    }
     if text.is_empty() { text } else { format!("{HEAD}{}", text.trim_end_matches('\n').to_owned() + "\n") }
+}
+
+/// The section of a camera at this machine, or a comment if it has one.
+fn local_section(LocalCandidate { camera, configured }: &LocalCandidate, taken: &mut BTreeSet<String>) -> String {
+    if let Some(id) = configured.id() {
+        return format!("# {} is configured already, as {id}.\n\n", camera.path());
+    }
+    let name = one_line(&camera.name);
+    let id = unused(&[&name], 0, taken);
+    let mut text = String::from("# A camera at this machine; the service needs a file for it (docs/installing.md)\n");
+    if !camera.is_certain {
+        text.push_str("# This machine does not say whether it gives video; cctv-agent info tells\n");
+    }
+    text.push_str(&format!("[[camera]]\nid = \"{id}\"\n"));
+    if !name.is_empty() {
+        text.push_str(&format!("name = {}\n", quoted(&name)));
+    }
+    text.push_str(&format!("url = {}\n\n", quoted(camera.path())));
+    text
 }
 
 const HEAD: &str = "\

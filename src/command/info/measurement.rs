@@ -11,7 +11,7 @@ use crate::{
     camera::{Credentials, StreamUri},
     http_auth::login::random_seed,
     hub::GopCache,
-    media::StreamInfo,
+    media::{AccessUnit, StreamInfo},
     rtsp::{
         self, Timeouts,
         rtp::{Event, Stats, Transport, Unit},
@@ -22,15 +22,16 @@ use crate::{
 };
 
 /// A stream is read for as long as this at most, in all.
-const MAX_TIME: Duration = Duration::from_secs(12);
+pub const MAX_TIME: Duration = Duration::from_secs(12);
 /// It is left earlier once it has been read for this long and its key frames are as many as
 /// [`ENOUGH_KEY_FRAMES`].
 const ENOUGH_TIME: Duration = Duration::from_secs(4);
 const ENOUGH_KEY_FRAMES: u32 = 3;
+
 /// How a stream was, from its opening on.
 #[derive(Debug, Default)]
 pub struct Measurement {
-    /// `TCP` or `UDP`.
+    /// What carries it: `TCP` or `UDP`, or the protocol of one that is not of RTSP.
     pub transport: Option<&'static str>,
     /// How the camera let us in; `None`: without a login.
     pub login: Option<&'static str>,
@@ -74,6 +75,11 @@ impl Arrivals {
 }
 
 impl Measurement {
+    /// Of a stream that comes by `transport`, before its beginning.
+    pub fn by(transport: &'static str) -> Self {
+        Self { transport: Some(transport), ..Self::default() }
+    }
+
     /// Frames per second; `None` before the second frame.
     pub fn fps(&self) -> Option<f64> {
         self.frames.interval().map(|interval| interval.as_secs_f64().recip()).filter(|fps| fps.is_finite())
@@ -113,7 +119,12 @@ impl Measurement {
 
     fn take_unit(&mut self, unit: Unit, started: Instant) {
         let at = unit.received_at;
-        if unit.is_key {
+        self.take_frame(unit.into_access_unit(0, 0, None), at, started);
+    }
+
+    /// Counts a whole frame. Its number is its place in the stream.
+    pub fn take_frame(&mut self, unit: AccessUnit, at: Instant, started: Instant) {
+        if unit.key {
             self.first_picture.get_or_insert(at.saturating_duration_since(started));
             self.key_frames.add(at);
         } else if self.key_frames.count == 0 {
@@ -122,25 +133,39 @@ impl Measurement {
         self.frames.add(at);
         self.bytes += unit.data.len() as u64;
         let sequence = self.frames.count;
-        self.group.push(&unit.into_access_unit(sequence, sequence.into(), None));
+        self.group.push(&AccessUnit { sequence, taken: sequence.into(), ..unit });
     }
 
-    fn is_enough(&self, started: Instant) -> bool {
+    /// Itself if it has a picture, else why it has none: `error` if the stream ended with it.
+    ///
+    /// # Errors
+    /// As told.
+    pub fn or_error(self, error: Option<String>) -> Result<Self, String> {
+        let limit = MAX_TIME.as_secs();
+        match (self.first_picture, error, self.stats.packets) {
+            (Some(_), ..) => Ok(self),
+            (None, Some(error), _) => Err(error),
+            (None, None, 0) => Err(format!("no video within {limit} s")),
+            (None, None, packets) => Err(format!("{packets} packets and no key frame within {limit} s")),
+        }
+    }
+
+    pub fn is_enough(&self, started: Instant) -> bool {
         self.key_frames.count >= ENOUGH_KEY_FRAMES && started.elapsed() >= ENOUGH_TIME
     }
 }
 
-/// Opens the stream at `uri` and reads it for some seconds.
+/// Opens the RTSP stream at `uri` and reads it for some seconds.
 ///
 /// # Errors
 /// Why it could not be opened, or gave no picture.
-pub async fn measure(uri: StreamUri, credentials: Option<Credentials>) -> Result<Measurement, String> {
+pub async fn measure(uri: StreamUri, credentials: Option<Credentials>, tls: KeyCheck) -> Result<Measurement, String> {
     let config = Config {
         transport: uri.transport(),
         uri,
         credentials,
         allow_clear_password: false,
-        tls: KeyCheck::default(),
+        tls,
         timeouts: Timeouts::default(),
         seed: random_seed(),
     };
@@ -160,14 +185,7 @@ pub async fn measure(uri: StreamUri, credentials: Option<Credentials>) -> Result
     let outcome = rtsp::stream::read("info", config, Learnt::default(), on_event, &key_frame_wanted, over).await;
     let mut measurement = measurement.into_inner();
     (measurement.login, measurement.time) = (outcome.login, started.elapsed());
-    match outcome.error {
-        Some(error) if measurement.first_picture.is_none() => Err(error.to_string()),
-        None if measurement.first_picture.is_none() => Err(match measurement.stats.packets {
-            0 => format!("no video within {} s", MAX_TIME.as_secs()),
-            packets => format!("{packets} packets and no key frame within {} s", MAX_TIME.as_secs()),
-        }),
-        _ => Ok(measurement),
-    }
+    measurement.or_error(outcome.error.map(|error| error.to_string()))
 }
 
 #[cfg(test)]

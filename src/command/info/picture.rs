@@ -37,6 +37,7 @@ pub async fn newest(measurement: &Measurement) -> Result<Vec<u8>, String> {
         most_memory: MAX_MEMORY,
         group_memory: measurement.group.bytes() as u64,
         sandbox: SandboxPolicy::Auto,
+        remark: None,
     };
     let told = |error: &Error| error.reason().to_string();
     let mut worker = Worker::start_decoder(&Spawner::find(), &id, decode).await.map_err(|error| told(&error))?;

@@ -10,7 +10,7 @@ use crate::{
     camera::State,
     hub::{stall::StallReason, status::Condition},
     media::{Rendition, WantedRendition},
-    text::Reason,
+    text::{Part, Reason},
 };
 
 impl Stream {
@@ -19,6 +19,12 @@ impl Stream {
     pub fn transcoding_demand(&self) -> Vec<WantedRendition> {
         let inner = self.inner();
         if inner.by_client && inner.is_live() { inner.demand.wanted().to_vec() } else { Vec::new() }
+    }
+
+    /// What each picture of the session must say, if something stands in for the stream: viewers of a JPEG may see
+    /// nothing else of it.
+    pub fn remark(&self) -> Option<String> {
+        self.inner().live_reason.parts().first().map(Part::text)
     }
 
     /// The condition of the pictures if they are overdue at `now` although frames come.

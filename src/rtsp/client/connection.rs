@@ -141,10 +141,11 @@ impl Connection {
                 self.rtcp_peer = Peer::new(camera, server_ports.map(|(_, rtcp)| rtcp));
             }
             Delivery::Multicast { rtp, rtcp_port, source } => {
-                let joined = self.stream.local_address().and_then(|local| UdpPair::join(rtp, rtcp_port, local));
+                let local = self.stream.local_address();
+                let local = local.map_err(|error| ConnectError::failed(rtp.to_string(), &error))?;
                 // The group has a whole interval to begin.
                 self.has_datagrams = true;
-                self.udp = Some(joined.map_err(|error| ConnectError::failed(rtp.to_string(), &error))?);
+                self.udp = Some(UdpPair::join(rtp, rtcp_port, local)?);
                 let camera = self.sender(source);
                 self.rtp_peer = Peer::new(camera, None);
                 self.rtcp_peer = Peer::new(camera, None);

@@ -16,6 +16,10 @@ const MAX_DROPOUT: i16 = 3000;
 /// Greatest step back that is a late packet (RFC 3550 A.1, `MAX_MISORDER`).
 const MISORDER: i16 = -100;
 
+/// A packet further back, up to [`MAX_DROPOUT`], is one of ours that was delayed or doubled on its way if its RTP time is
+/// at most so much older than the newest. A numbering that begins anew goes on in time.
+const MAX_DELAY: Duration = Duration::from_secs(10);
+
 /// Packets that wait for a missing one, and how long they wait.
 const WINDOW: usize = 64;
 pub const WINDOW_TIME: Duration = Duration::from_millis(50);
@@ -185,7 +189,9 @@ impl Sequencer {
             }
             _ => {
                 self.counters.late += 1;
-                return self.try_restart(packet, received_at, true, deliver);
+                let is_old = step < 0 && step > -MAX_DROPOUT && source.is_past(packet.time, self.clock_rate);
+                let allowed = !is_old || source.is_silent(received_at);
+                return self.try_restart(packet, received_at, allowed, deliver);
             }
         }
         self.candidate = None;
@@ -333,6 +339,17 @@ impl Sequencer {
 }
 
 impl Source {
+    /// Whether a frame of the last [`MAX_DELAY`] has this RTP time.
+    fn is_past(&self, time: u32, clock_rate: u32) -> bool {
+        let ticks = MAX_DELAY.as_secs() * u64::from(clock_rate);
+        self.last_transit.is_some_and(|(_, newest)| u64::from(newest.wrapping_sub(time)) <= ticks)
+    }
+
+    /// Whether nothing was delivered for [`SILENCE`]: then what seems to be old is the stream.
+    fn is_silent(&self, now: Instant) -> bool {
+        self.last_transit.is_none_or(|(last_at, _)| now.saturating_duration_since(last_at) >= SILENCE)
+    }
+
     /// RFC 3550 A.8.
     fn measure_jitter(&mut self, time: u32, received_at: Instant, clock_rate: u32) {
         if let Some((last_at, last_time)) = self.last_transit.replace((received_at, time)) {

@@ -171,18 +171,23 @@ impl TrackReceiver {
         self.reporter.receiver_report(self.sequencer.reception(), now)
     }
 
-    /// RTCP that requests a key frame (RFC 4585 6.3.1), for a camera that offers `nack pli`. `None` before the first
-    /// packet.
-    pub fn picture_loss_indication(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let reception = self.sequencer.reception()?;
-        Some(self.reporter.picture_loss_indication(reception.ssrc, Some(reception), now))
+    /// RTCP that requests a key frame (RFC 4585 6.3.1), for a camera that offers `nack pli`.
+    pub fn picture_loss_indication(&mut self, now: Instant) -> Vec<u8> {
+        let (source, reception) = (self.asked_source(), self.sequencer.reception());
+        self.reporter.picture_loss_indication(source, reception, now)
     }
 
-    /// RTCP that requests a key frame (RFC 5104 4.3.1), for a camera that offers `ccm fir`. `None` before the first
-    /// packet.
-    pub fn full_intra_request(&mut self, now: Instant) -> Option<Vec<u8>> {
-        let reception = self.sequencer.reception()?;
-        Some(self.reporter.full_intra_request(reception.ssrc, Some(reception), now))
+    /// RTCP that requests a key frame (RFC 5104 4.3.1), for a camera that offers `ccm fir`.
+    pub fn full_intra_request(&mut self, now: Instant) -> Vec<u8> {
+        let (source, reception) = (self.asked_source(), self.sequencer.reception());
+        self.reporter.full_intra_request(source, reception, now)
+    }
+
+    /// Whose key frame is requested. A camera that sends nothing until it is asked may have sent a report; if not, 0,
+    /// because what SETUP says of the source is often wrong.
+    fn asked_source(&self) -> u32 {
+        let reported = || self.reporter.sender_report().map(|report| report.ssrc);
+        self.sequencer.ssrc().or_else(reported).unwrap_or_default()
     }
 
     fn push_rtcp(&mut self, packet: &[u8], received_at: Instant) {

@@ -107,6 +107,7 @@ async fn cost(worker: &Path, codec: Codec, units: Vec<AccessUnit>) -> Result<Cos
         default_quality: 80,
         most_memory: ipc::WORKER_MEMORY,
         group_memory: GROUP_MEMORY,
+        remark: None,
         sandbox: SandboxPolicy::Auto,
     };
     let camera = CameraId::new("bench").ok_or("no identifier")?;

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
     sync::{
         Condvar, Mutex, MutexGuard,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -26,6 +26,8 @@ pub struct Camera {
     pub endpoint: String,
     /// Where it looks.
     pub mount: Mutex<Mount>,
+    /// A client has asked for a key frame of any stream.
+    pub key_frame_asked: AtomicBool,
     skew_s: AtomicI64,
     place: Mutex<Place>,
     faults: Mutex<Faults>,
@@ -127,6 +129,7 @@ impl Camera {
             mount: Mutex::default(),
             counters: Counters::default(),
             events: Events::default(),
+            key_frame_asked: AtomicBool::new(false),
             endpoint: format!("urn:uuid:{uuid}"),
             faults: Mutex::default(),
             faults_changed: Condvar::new(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const WORDS: &str = "slow-answers=MS, slow-describe=MS, slow-start=MS, no-options, no-get-parameter, no-keepalive-answers, \
      no-reason, odd-headers, no-cseq, no-content-base, no-rtp-info, no-sprop, no-framerate, no-reports, no-tcp, no-udp, \
      absolute-control, close-after-401, early-packets, plain-transport, no-server-port, crlf-before-answers, \
-     foreign-channel, camera-asks, offers-pli, offers-fir, no-key-frame-on-request, no-sync-point, session-timeout=S, digest=md5|sha-256|sha-256-only|basic|basic-first, \
+     foreign-channel, camera-asks, offers-pli, offers-fir, no-key-frame-on-request, silent-until-asked, no-sync-point, session-timeout=S, digest=md5|sha-256|sha-256-only|basic|basic-first, \
      payload-type=N-in-packets-while-N-in-sdp, wrong-ssrc, no-marker, marker-on-sets, start-codes-inside, packet-size=BYTES, \
      lose-units=PERMILLE, lose-packets=PERMILLE, double-packets=PERMILLE, \
      garbage-between=PERMILLE or none";
@@ -79,6 +79,8 @@ pub struct Habits {
     pub offers_fir: bool,
     /// Requests for key frames, by RTCP or ONVIF, are accepted without effect.
     pub no_key_frame_on_request: bool,
+    /// Nothing is sent after PLAY until a client has asked for a key frame.
+    pub silent_until_asked: bool,
     /// ONVIF: `SetSynchronizationPoint` is refused.
     pub no_sync_point: bool,
     /// Announced in the `Session` header, and kept; 60 without this habit.
@@ -172,6 +174,7 @@ impl Habits {
             "offers-pli" => &mut self.offers_pli,
             "offers-fir" => &mut self.offers_fir,
             "no-key-frame-on-request" => &mut self.no_key_frame_on_request,
+            "silent-until-asked" => &mut self.silent_until_asked,
             "no-sync-point" => &mut self.no_sync_point,
             "camera-asks" => &mut self.camera_asks,
             "start-codes-inside" => &mut self.start_codes_inside,

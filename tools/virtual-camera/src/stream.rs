@@ -97,6 +97,7 @@ impl Stream {
 
     /// Makes the next frame a key frame, unless the camera has the habit not to.
     pub fn want_key_frame(&self) {
+        self.camera.key_frame_asked.store(true, Ordering::Relaxed);
         self.key_wanted.store(!self.camera.habits().no_key_frame_on_request, Ordering::Relaxed);
     }
 

@@ -43,6 +43,7 @@ pub fn decode(codec: Codec) -> Decode {
         most_memory: ipc::WORKER_MEMORY,
         group_memory: GROUP_MEMORY,
         sandbox: SandboxPolicy::Fatal,
+        remark: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! When the camera of a stream is asked for a key frame.
 //!
 //! It is asked after a loss, for a viewer who joins while no group of pictures is kept, once the group is too large
-//! to be kept, and if the first key frame is late. It may ignore that, or be unable to do it: it is not asked for ever.
+//! to be kept, if the first key frame is late, and if nothing comes at all. It may ignore that, or be unable to do it: it is not asked for ever.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,17 @@ const MAX_UNANSWERED: u32 = 10;
 /// How long the first key frame of a session may take: nearly all cameras begin with one.
 const FIRST_KEY_FRAME: Duration = Duration::from_secs(1);
 
+/// How long nothing may come of a stream that is set up. Some cameras send nothing until they are asked; over UDP the
+/// client gives up after three seconds.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// The requests of one stream, over all its sessions.
 #[derive(Debug, Default)]
 pub struct KeyFrameRequests {
     /// From when on a key frame is wanted; `None`: it is not.
     wanted_from: Option<Instant>,
+    /// From when on the camera is silent for too long; `None`: it has sent a frame.
+    silent_from: Option<Instant>,
     last: Option<Instant>,
     /// Requests since the last key frame, or since the last viewer joined.
     unanswered: u32,
@@ -36,6 +42,16 @@ impl KeyFrameRequests {
         self.want(if is_first { since + FIRST_KEY_FRAME } else { since });
     }
 
+    /// The stream was set up at `now`, and nothing has come of it yet.
+    pub fn set_up(&mut self, now: Instant) {
+        self.silent_from = Some(now + SILENCE);
+    }
+
+    /// The first frame came. If it is no key frame, the stream [waits](Self::waits).
+    pub fn on_first_frame(&mut self) {
+        self.silent_from = None;
+    }
+
     /// A viewer joined who begins with the next key frame, or would have to from now on.
     pub fn viewer_joined(&mut self, now: Instant) {
         self.unanswered = 0;
@@ -49,7 +65,8 @@ impl KeyFrameRequests {
 
     /// When the camera is to be asked next; `None` if nothing is wanted of it.
     pub fn due(&self) -> Option<Instant> {
-        let wanted_from = self.wanted_from.filter(|_| self.unanswered < MAX_UNANSWERED)?;
+        let wanted_from = self.wanted_from.into_iter().chain(self.silent_from).min();
+        let wanted_from = wanted_from.filter(|_| self.unanswered < MAX_UNANSWERED)?;
         Some(self.last.map_or(wanted_from, |last| wanted_from.max(last + MIN_INTERVAL)))
     }
 
@@ -98,6 +115,17 @@ mod tests {
         assert_eq!(requests.due(), None);
         requests.waits(true, start + Duration::from_millis(1500));
         assert_eq!(asked(&mut requests, start, 3000), [3000], "the interval also holds for another session");
+    }
+
+    #[test]
+    fn camera_that_sends_nothing_is_asked_after_two_seconds_and_one_that_sends_is_not() {
+        let (mut requests, start) = (KeyFrameRequests::default(), Instant::now());
+        requests.set_up(start);
+        assert_eq!(asked(&mut requests, start, 5000), [2000, 4000]);
+        requests.begin_session();
+        requests.set_up(start + Duration::from_secs(5));
+        requests.on_first_frame();
+        assert_eq!(requests.due(), None, "a JPEG has no other key frame");
     }
 
     #[test]

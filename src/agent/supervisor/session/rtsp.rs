@@ -136,11 +136,12 @@ impl SupervisorTask {
                     Progress::SetUp { transport: by, key_frame_request } => {
                         transport = Some(by);
                         key_frames.set_offer(key_frame_request);
+                        key_frames.requests.set_up(Instant::now());
                         continue;
                     }
                     Progress::Waits { since, is_first } => key_frames.requests.waits(is_first, since),
                     Progress::KeyFrame => key_frames.requests.on_key_frame(),
-                    Progress::Frames => {}
+                    Progress::Frames => key_frames.requests.on_first_frame(),
                     Progress::Live => {
                         was_live = true;
                         self.went_live(target, transport, watch.is_unconfirmed(), Instant::now());
@@ -203,6 +204,7 @@ fn is_beyond_client(error: &Error, had_video: bool) -> bool {
         // Nobody is there, or nobody answers.
         Error::Connect(_)
         | Error::UdpPorts
+        | Error::GroupPort { .. }
         | Error::NoAnswer { .. }
         | Error::ClosedUnanswered { .. }
         | Error::Closed { .. }

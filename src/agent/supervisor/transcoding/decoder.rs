@@ -47,6 +47,8 @@ pub(super) struct Decoder {
     codec: Codec,
     /// The bytes of the kept group, of which it may keep as many.
     group_limit: usize,
+    /// What it draws into each picture.
+    remark: Option<String>,
     /// Its name in the memory budget.
     name: String,
     wanted: Vec<WantedRendition>,
@@ -69,13 +71,14 @@ impl Decoder {
     ) -> Result<Self, Failure> {
         context.budget.admit().map_err(Failure::memory)?;
         let most_memory = context.worker_memory.load(Ordering::Relaxed);
-        let group_limit = stream.group_limit();
+        let (group_limit, remark) = (stream.group_limit(), stream.remark());
         let decode = Decode {
             codec,
             default_quality,
             most_memory,
             group_memory: group_limit as u64,
             sandbox: context.sandbox(),
+            remark: remark.clone(),
         };
         let worker = Worker::start_decoder(&context.spawner, stream.id(), decode)
             .await
@@ -88,6 +91,7 @@ impl Decoder {
             worker,
             codec,
             group_limit,
+            remark,
             name: format!("{label} (pictures)"),
             wanted: Vec::new(),
             has_group: false,
@@ -99,7 +103,12 @@ impl Decoder {
 
     /// Whether it was started for the stream as it is now.
     pub(super) fn fits(&self, codec: Codec, stream: &Stream) -> bool {
-        self.codec == codec && self.group_limit == stream.group_limit()
+        self.codec == codec && self.group_limit == stream.group_limit() && self.has_remark_of(stream)
+    }
+
+    /// Whether its pictures say what they must.
+    pub(super) fn has_remark_of(&self, stream: &Stream) -> bool {
+        self.remark == stream.remark()
     }
 
     /// Records that it has been fed all units there are so far. Returns whether that is new.

@@ -97,6 +97,45 @@ fn r070_packet_sent_twice_counts_once() {
 }
 
 #[test]
+fn r070_packets_that_come_again_far_behind_do_not_begin_the_numbering_anew() {
+    for mut rx in [Receiver::tcp("H264"), Receiver::udp("H264")] {
+        let mut camera = Camera::new();
+        rx.settle(&mut camera);
+        let packets: Vec<_> = (0..200).flat_map(|fill| camera.frame(&[p(fill, 9)])).collect();
+        rx.push_all(&packets);
+        // Of one frame, too: all its packets have the same time.
+        let large = camera.frame(&fu_a(&p(7, 200_000), 1000));
+        rx.push_all(&large);
+        rx.push_all(&packets[..50]);
+        rx.push_all(&large[..50]);
+        rx.push_all(&camera.frame(&[p(8, 9)]));
+        let units = rx.units();
+        assert_eq!(units.len(), 202);
+        assert!(units.iter().all(|unit| unit.is_whole && unit.loss == Loss::None));
+        assert_eq!(counts(rx.receiver.stats()), [0, 100, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn r075_numbering_and_time_that_begin_anew_are_followed_after_a_second() {
+    let (mut rx, mut camera) = (Receiver::tcp("H264"), Camera::new());
+    rx.settle(&mut camera);
+    let begun = camera.clone();
+    rx.push_all(&(0..200).flat_map(|fill| camera.frame(&[p(fill, 9)])).collect::<Vec<_>>());
+    rx.units();
+    let mut camera = begun;
+    rx.push_all(&camera.frame(&[p(1, 9)]));
+    rx.push_all(&camera.frame(&[p(2, 9)]));
+    assert_eq!(rx.units(), [], "these may be old");
+    rx.wait(1000);
+    let key = [&SPS[..], &PPS, &idr(9, 40)];
+    rx.push_all(&camera.frame(&key));
+    let units = rx.units();
+    assert_eq!((units[0].loss, units.last().unwrap().data.clone()), (Loss::Before, annex_b(&key)));
+    assert_eq!(rx.receiver.stats().resyncs, 1);
+}
+
+#[test]
 fn r076_gap_over_tcp_is_a_loss() {
     let (mut rx, mut camera) = (Receiver::tcp("H264"), Camera::new());
     rx.settle(&mut camera);

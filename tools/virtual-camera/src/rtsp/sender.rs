@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, UdpSocket},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -91,6 +91,9 @@ impl Sender {
 
     pub fn send(&self, unit: &Unit, camera: &Camera) {
         let (faults, habits) = (camera.faults(), camera.habits());
+        if habits.silent_until_asked && !camera.key_frame_asked.load(Ordering::Relaxed) {
+            return;
+        }
         let mut state = self.lock();
         if state.silent_until.is_some_and(|until| until > Instant::now()) {
             return;
