@@ -2,7 +2,6 @@
 
 import { socketUrl } from "./agent-url.js";
 import { CameraList } from "./camera-list.js";
-import { CameraPanel } from "./camera-panel.js";
 import { showableFormats } from "./decoder.js";
 import { chooseLanguage, currentLanguage, pickLanguage, t, translate } from "./language.js";
 import { SILENT_AFTER } from "./liveness.js";
@@ -34,6 +33,8 @@ const notices = new Notices(element("notices"));
 let configErrors = [];
 /** @type {import("./call-ups.js").CallUps | null} */
 let callUps = null;
+/** Loaded when it is opened. @type {import("./camera-panel.js").CameraPanel | null} */
+let panel = null;
 /** @type {import("./ptz.js").Ptz | null} */
 let ptz = null;
 /** @type {import("./director.js").Director | null} */
@@ -107,10 +108,11 @@ const actions = {
     zoomIn: () => wall.useZoom((zoom) => zoom.step(1)),
     zoomOut: () => wall.useZoom((zoom) => zoom.step(-1)),
     back: () => {
-        if (!wall.zoom?.end() && !wall.shrink() && panel.isOpen) actions.cameraPanel();
+        if (!wall.zoom?.end() && !wall.shrink() && panelIsOpen()) actions.cameraPanel();
     },
-    cameraPanel: () => {
-        panel.toggle();
+    cameraPanel: async () => {
+        const { CameraPanel } = await import("./camera-panel.js");
+        (panel ??= new CameraPanel(element("info"), list, wall, actions)).toggle();
         pollList();
     },
     snapshot: () => snapshot(),
@@ -120,7 +122,6 @@ const actions = {
 };
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
-const panel = new CameraPanel(element("info"), list, wall, actions);
 for (const button of document.querySelectorAll("dialog button.dismiss")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
 }
@@ -154,11 +155,15 @@ function applySettings() {
 async function direct(scene) {
     if (director === null && !scene && settings.backAfter === 0) return;
     const { Director } = await import("./director.js");
-    (director ??= new Director({ wall, list, settings, rotation, panel, closePanel: actions.cameraPanel })).take(scene);
+    (director ??= new Director({ wall, list, settings, rotation, panelIsOpen, closePanel: actions.cameraPanel })).take(scene);
+}
+
+function panelIsOpen() {
+    return panel?.isOpen === true;
 }
 
 function pollList() {
-    if (panel.isOpen) list.poll(LIST_INTERVAL_PANEL);
+    if (panelIsOpen()) list.poll(LIST_INTERVAL_PANEL);
     else list.poll(settings.transport === "mjpeg" ? LIST_INTERVAL_MOTION_JPEG : LIST_INTERVAL);
 }
 
@@ -216,12 +221,12 @@ async function toggleFullScreen() {
 
 function draw() {
     toolbar.draw(rotation.interval);
-    toolbar.setPressed("cameraPanel", panel.isOpen);
-    panel.draw(performance.now());
+    toolbar.setPressed("cameraPanel", panelIsOpen());
+    panel?.draw(performance.now());
     const { layout, transport, aspect } = wall;
     if (ptz === null && list.cameras.some(({ id, maySteer }) => maySteer && id === wall.enlarged)) void usePtz(() => {});
     chooser?.draw({ layout, drawn: settings.drawn, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
-    const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
+    const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panelIsOpen() || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;
     element("nothing").hidden = !isEmpty;
