@@ -45,6 +45,7 @@ mod limit_keys;
 mod mqtt_keys;
 mod recorder_keys;
 mod server_keys;
+mod sound_keys;
 mod suggest;
 
 mod schema;

@@ -7,4 +7,5 @@ pub mod jpeg_feed;
 pub mod mjpeg;
 pub mod named_viewers;
 pub mod snapshot;
+pub mod sound;
 pub mod wanted;

@@ -41,6 +41,7 @@ addTexts({
         "info.plot": "Last {minutes} min: live {share}, oldest live picture {oldest}",
         "info.stateLog": "State changes seen by this page",
         "info.snapshot": "Save picture (S)",
+        "info.sound": "Listen, or mute (A)",
         "info.logout": "Log out {user}",
     },
     "zh-TW": {
@@ -73,6 +74,7 @@ addTexts({
         "info.plot": "最近 {minutes} 分鐘：即時 {share}，即時畫面最大時間差 {oldest}",
         "info.stateLog": "本頁所見",
         "info.snapshot": "儲存畫面（S）",
+        "info.sound": "收聽或靜音（A）",
         "info.logout": "登出 {user}",
     },
 });
@@ -92,6 +94,7 @@ const CONTENT = `
     <ol class="state-log" data-slot="state-log"></ol>
     <button class="worded" data-slot="snapshot" data-text="info.snapshot"></button>
     <button class="worded" data-slot="lookBack" data-text="help.lookBack"></button>
+    <button class="worded" data-slot="sound" data-text="info.sound" hidden></button>
     <button class="worded" data-slot="logout" hidden></button>
 `;
 
@@ -116,7 +119,7 @@ export class CameraPanel {
      * @param {HTMLElement} root
      * @param {import("./camera-list.js").CameraList} list
      * @param {import("./wall.js").CameraWall} wall
-     * @param {{cameraPanel: () => void, snapshot: () => void, lookBack: () => void}} actions
+     * @param {{cameraPanel: () => void, snapshot: () => void, lookBack: () => void, sound: () => void}} actions
      */
     constructor(root, list, wall, actions) {
         this.#root = root;
@@ -129,6 +132,7 @@ export class CameraPanel {
         this.#slot("close").onclick = () => actions.cameraPanel();
         this.#slot("snapshot").onclick = () => actions.snapshot();
         this.#slot("lookBack").onclick = () => actions.lookBack();
+        this.#slot("sound").onclick = () => actions.sound();
         this.#slot("logout").onclick = async () => {
             const answer = await fetch(agentUrl("logout"), { method: "POST" });
             if (answer.ok) location.href = loginUrl();
@@ -161,6 +165,7 @@ export class CameraPanel {
         const { user } = this.#list;
         this.#setText(this.#slot("logout"), t("info.logout", { user }));
         this.#slot("logout").hidden = user === "";
+        this.#slot("sound").hidden = !camera.mayListen;
         this.#setText(this.#slot("state"), status === undefined ? "" : t(`state.${status.verdict}`));
         this.#root.dataset.verdict = status?.verdict ?? "";
         for (const [key, text] of rowTexts(camera, status, now - (this.#list.answeredAt ?? now))) this.#drawRow(key, text);

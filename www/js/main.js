@@ -37,6 +37,8 @@ let callUps = null;
 let panel = null;
 /** @type {import("./ptz.js").Ptz | null} */
 let ptz = null;
+/** @type {import("./sound.js").Sound | null} */
+let sound = null;
 /** @type {import("./director.js").Director | null} */
 let director = null;
 /** @type {import("./layout-chooser.js").LayoutChooser | null} */
@@ -117,6 +119,7 @@ const actions = {
     },
     snapshot: () => snapshot(),
     lookBack: async () => (await import("./look-back.js")).lookBack(wall, list, socket, notices),
+    sound: () => useSound((one) => one.toggle(wall.selected)),
     fullScreen: () => toggleFullScreen(),
     help: () => toggleHelp(),
 };
@@ -173,6 +176,12 @@ async function usePtz(act) {
     act((ptz ??= new Ptz(wall, list, element("wall"))));
 }
 
+/** @param {(sound: import("./sound.js").Sound) => void} act */
+async function useSound(act) {
+    const { Sound } = await import("./sound.js");
+    act((sound ??= new Sound(wall, list, notices)));
+}
+
 async function snapshot() {
     const camera = list.all.find(({ id }) => id === wall.selected);
     if (camera === undefined) return;
@@ -225,6 +234,7 @@ function draw() {
     panel?.draw(performance.now());
     const { layout, transport, aspect } = wall;
     if (ptz === null && list.cameras.some(({ id, maySteer }) => maySteer && id === wall.enlarged)) void usePtz(() => {});
+    if (sound === null && list.cameras.some(({ id, mayListen }) => mayListen && id === wall.enlarged)) void useSound(() => {});
     chooser?.draw({ layout, drawn: settings.drawn, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
     const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panelIsOpen() || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);

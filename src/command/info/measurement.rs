@@ -15,7 +15,7 @@ use crate::{
     rtsp::{
         self, Timeouts,
         rtp::{Event, Stats, Transport, Unit},
-        session::{Config, Learnt},
+        session::{Config, Learnt, Wanted},
     },
     sync::{Latch, Notifier},
     tls::client::KeyCheck,
@@ -138,6 +138,7 @@ pub async fn measure(uri: StreamUri, credentials: Option<Credentials>) -> Result
     let config = Config {
         transport: uri.transport(),
         uri,
+        wanted: Wanted::Video,
         credentials,
         allow_clear_password: false,
         tls: KeyCheck::default(),

@@ -34,7 +34,7 @@ fn gate_alone() -> Seen {
 }
 
 fn accounts() -> Vec<Account> {
-    let none = Rights { watch: false, details: false, metrics: false, show: false, ptz: false };
+    let none = Rights::NONE;
     vec![
         account("guard", Rights::WATCH, gate_alone()),
         account("detective", Rights { details: true, ..Rights::WATCH }, gate_alone()),
