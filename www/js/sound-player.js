@@ -5,7 +5,7 @@ const BUFFER = 0.15;
 /** Sound that would be played later than this, in seconds, is dropped: what is not live is never heard. */
 const MAX_DELAY = 1;
 /** With more than this in the buffer, in seconds, some is left out: the camera's clock is faster than this machine's. */
-const MAX_BUFFER = 0.5;
+const MAX_BUFFER = 0.35;
 
 export class SoundPlayer {
     #context;
