@@ -33,13 +33,17 @@ pub struct Rights {
     pub show: bool,
     /// Steering cameras.
     pub ptz: bool,
+    /// Hearing cameras.
+    pub listen: bool,
 }
 
 impl Rights {
     /// Everything: what this machine has, which needs no login.
-    pub const ALL: Self = Self { watch: true, details: true, metrics: true, show: true, ptz: true };
+    pub const ALL: Self = Self { watch: true, details: true, metrics: true, show: true, ptz: true, listen: true };
     /// What an account has if the configuration does not say.
-    pub const WATCH: Self = Self { watch: true, details: false, metrics: false, show: false, ptz: false };
+    pub const WATCH: Self = Self { watch: true, ..Self::NONE };
+    pub const NONE: Self =
+        Self { watch: false, details: false, metrics: false, show: false, ptz: false, listen: false };
 }
 
 /// The cameras that exist for an account.

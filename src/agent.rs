@@ -25,6 +25,7 @@ mod report;
 mod retry_throttle;
 mod rules;
 mod signals;
+mod sound_readers;
 mod steerings;
 mod supervisor;
 mod systemd;
@@ -136,7 +137,7 @@ async fn serve(
         config: Config::default(),
         complaints: Vec::new(),
         reading: ConfigLoader::start(Arc::clone(&executor), Arc::clone(&web.agent_status), file),
-        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), &hub, &web.ptz),
+        cameras: CameraManager::new(Context::new(Arc::clone(&executor), spawner), &hub, (&web.ptz, &web.sounds)),
         certificates: Certificates::new(Arc::clone(&web.tls)),
         listeners: Listeners::new(Arc::clone(&executor), Arc::clone(&web), opened.ports),
         network: Network::default(),

@@ -55,6 +55,8 @@ pub struct Camera {
     pub stream_source: StreamSource,
     pub options: StreamOptions,
     pub ptz: PtzOptions,
+    /// The camera can be heard.
+    pub sound: bool,
 }
 
 /// Where the stream comes from. A change reconnects the camera.

@@ -47,6 +47,7 @@ mod parsed;
 mod pinned_keys;
 mod recorder_keys;
 mod server_keys;
+mod sound_keys;
 mod suggest;
 
 mod schema;

@@ -32,6 +32,7 @@ pub mod local_time;
 pub mod log;
 pub mod ptz;
 pub mod reactor;
+pub mod sound;
 pub mod store;
 pub mod sys;
 pub mod tcp;

@@ -20,6 +20,7 @@ pub mod message;
 pub mod rtp;
 pub mod sdp;
 pub mod session;
+pub mod sound;
 pub mod stream;
 #[cfg(test)]
 mod tests;

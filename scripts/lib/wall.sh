@@ -16,14 +16,14 @@ WALL_PASSWORD='p@ss:w/rd?#^!&%41'
 
 # camera_line ID LAST_OCTET CODEC HUE NAME: one line of the virtual cameras' file.
 camera_line() {
-    # Only the agent stops this one.
-    ptz=
-    ! can_be_turned "$1" || ptz=' ptz=forgets-timeout'
+    # Only the agent stops this one; it is the one that is heard, too.
+    more=
+    ! can_be_turned "$1" || more=' ptz=forgets-timeout audio=pcmu'
     printf "id=%s ip=127.0.0.%s onvif=8000 rtsp=8554 codec=%s %s hue=%s user=viewer pass='%s' auth=digest events=on name=\"%s\"%s\n" \
-        "$1" "$2" "$3" "${WALL_PICTURE:-size=1280x720 fps=25}" "$4" "$WALL_PASSWORD" "$5" "$ptz"
+        "$1" "$2" "$3" "${WALL_PICTURE:-size=1280x720 fps=25}" "$4" "$WALL_PASSWORD" "$5" "$more"
 }
 
-# can_be_turned ID: whether this camera has PTZ.
+# can_be_turned ID: whether this camera has PTZ, and sound.
 can_be_turned() {
     [ "$1" = yard ]
 }
@@ -31,7 +31,7 @@ can_be_turned() {
 # camera_table ID LAST_OCTET NAME: the same camera in cameras.toml.
 camera_table() {
     printf '\n[[camera]]\nid = "%s"\nname = "%s"\nip = "127.0.0.%s"\nonvif_port = 8000\n' "$1" "$3" "$2"
-    ! can_be_turned "$1" || printf 'ptz = true\n'
+    ! can_be_turned "$1" || printf 'ptz = true\nsound = true\n'
 }
 
 # start_wall FOLDER PORT OCTET CAMERAS AGENT: starts the binaries CAMERAS and AGENT. The cameras get

@@ -12,6 +12,7 @@ use smol::{Task, channel::Sender};
 use super::{
     input::Input,
     retry_throttle::RetryThrottle,
+    sound_readers::SoundReaders,
     steerings::Steerings,
     supervisor::{
         CameraShared, Context, EventWatch, RECONFIGURED, RetryTrigger, StreamRole, StreamSupervisor, Subject, WatchSpec,
@@ -23,6 +24,7 @@ use crate::{
     discovery::Announcement,
     hub::{Cause, Channel, Hub, Stream},
     ptz::PtzControls,
+    sound::Sounds,
     store::Directory,
     text::MIB,
 };
@@ -37,6 +39,7 @@ pub struct CameraManager {
     /// The events of the devices that rules name, by camera or recorder.
     event_watches: BTreeMap<CameraId, EventWatch>,
     steerings: Steerings,
+    sound_readers: SoundReaders,
 }
 
 struct ManagedCamera {
@@ -69,7 +72,7 @@ impl ManagedCamera {
 }
 
 impl CameraManager {
-    pub fn new(context: Context, hub: &Arc<Hub>, controls: &Arc<PtzControls>) -> Self {
+    pub fn new(context: Context, hub: &Arc<Hub>, (controls, sounds): (&Arc<PtzControls>, &Arc<Sounds>)) -> Self {
         let (hub, steerings) = (Arc::clone(hub), Steerings::new(Arc::clone(controls)));
         Self {
             context,
@@ -78,6 +81,7 @@ impl CameraManager {
             leaving: Vec::new(),
             event_watches: BTreeMap::new(),
             steerings,
+            sound_readers: SoundReaders::new(Arc::clone(sounds)),
         }
     }
 
@@ -146,6 +150,7 @@ impl CameraManager {
         }
         let shared_of = |id: &CameraId| self.supervisors.get(id).map(|kept| Arc::clone(&kept.shared));
         self.steerings.apply(&self.context, &new.cameras, shared_of);
+        self.sound_readers.apply(&self.context, &new.cameras, shared_of);
         self.tick(now);
     }
 
@@ -258,6 +263,7 @@ impl CameraManager {
     pub async fn end(self) {
         self.stop_moving();
         drop(self.event_watches);
+        self.sound_readers.stop();
         let all: Vec<_> = self.supervisors.into_values().collect();
         all.iter().flat_map(ManagedCamera::supervisors).for_each(StreamSupervisor::stop);
         for kept in all {
@@ -267,6 +273,7 @@ impl CameraManager {
             task.await;
         }
         self.steerings.end().await;
+        self.sound_readers.end().await;
     }
 
     fn keep(&mut self, camera: &Camera, channel: Arc<Channel>) {

@@ -23,6 +23,7 @@ mod retry;
 mod rtsp_failure;
 mod search;
 mod session;
+mod sound_reader;
 mod steering;
 mod synchronization;
 mod tls_keys;
@@ -48,6 +49,7 @@ pub use recorder::RecorderShared;
 use resolved::ResolvedStream;
 use retry::RetryDecision;
 use session::KeyFrameRequests;
+pub use sound_reader::SoundReader;
 pub use steering::Steering;
 use transcoding::Transcoding;
 

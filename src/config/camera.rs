@@ -166,6 +166,7 @@ fn camera(
         },
         options,
         ptz,
+        sound: camera_defaults.sound(defaults),
         id,
     })
 }

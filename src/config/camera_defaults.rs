@@ -7,6 +7,7 @@ use super::{
     diagnostics::Diagnostics,
     keys, picture_keys, ptz_keys,
     section::Section,
+    sound_keys,
 };
 use crate::camera::{
     Credentials, Damaged, PtzOptions, Reader, Source, StreamOptions, StreamSource, Transport,
@@ -31,6 +32,7 @@ pub(super) struct CameraDefaults {
     mirror: Option<Mirror>,
     quarter_turns: Option<u8>,
     ptz: Option<bool>,
+    sound: Option<bool>,
     /// In seconds; 0 means never.
     home_after: Option<u32>,
 }
@@ -58,6 +60,7 @@ impl CameraDefaults {
             mirror: section.parsed(&picture_keys::MIRROR, diagnostics),
             quarter_turns: section.parsed(&picture_keys::ROTATE, diagnostics),
             ptz: section.flag(&ptz_keys::PTZ, diagnostics),
+            sound: section.flag(&sound_keys::SOUND, diagnostics),
             home_after: section.seconds_or_never(&ptz_keys::HOME_AFTER, diagnostics),
         }
     }
@@ -80,6 +83,7 @@ impl CameraDefaults {
             mirror: self.mirror.or(other.mirror),
             quarter_turns: self.quarter_turns.or(other.quarter_turns),
             ptz: self.ptz.or(other.ptz),
+            sound: self.sound.or(other.sound),
             home_after: self.home_after.or(other.home_after),
         }
     }
@@ -92,6 +96,11 @@ impl CameraDefaults {
             is_steered: is_wanted && matches!(source, Source::Onvif { .. }),
             home_after: home_after.map(|seconds| Duration::from_secs(seconds.into())),
         }
+    }
+
+    /// Whether the camera can be heard.
+    pub(super) fn sound(&self, defaults: &Self) -> bool {
+        self.sound.or(defaults.sound).unwrap_or(sound_keys::SOUND.default)
     }
 
     pub(super) fn options(&self, defaults: &Self) -> StreamOptions {

@@ -52,7 +52,7 @@ impl WholeRecorder {
             small_profile: self.small_streams.then(|| AUTO.to_owned()),
             ..recorder.stream_source.clone()
         };
-        Some(Camera { id, name, stream_source, options: recorder.options.clone(), ptz: recorder.ptz })
+        Some(Camera { id, name, stream_source, ..recorder.clone() })
     }
 
     /// Puts `count` channels in the place of those among `cameras`, at least one, as far as they fit on

@@ -10,6 +10,7 @@ use super::{
     recorder_keys::{RECORDER_DEVICE_ROWS, RECORDER_ID_ROWS, RECORDER_ROWS},
     rule_keys::RULE_ROWS,
     server_keys::{SERVER_ROWS, TLS_ROWS, USER_ROWS},
+    sound_keys::SOUND_ROWS,
     suggest,
     wall_keys::{TURN_ROWS, WALL_AT_ROWS, WALL_ROWS, WALL_STEP_ROWS},
 };
@@ -68,7 +69,7 @@ pub(super) static DEFAULTS: SectionRows = SectionRows {
     form: Form::Once,
     help: "What all cameras have in common. Each of these keys can also stand in a `[[camera]]`, and then applies there.",
     aliases: &["default"],
-    groups: &[SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS],
+    groups: &[SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS, SOUND_ROWS],
 };
 
 pub(super) static LIMITS: SectionRows = SectionRows {
@@ -134,7 +135,7 @@ pub(super) static TEMPLATE: SectionRows = SectionRows {
     help: "What cameras have in common that share a pattern of addresses, or a login. A camera names it as `template`. The \
            keys of `[defaults]` can stand here too, and then apply to the cameras of this template.",
     aliases: &["templates", "pattern"],
-    groups: &[TEMPLATE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS],
+    groups: &[TEMPLATE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS, SOUND_ROWS],
 };
 
 pub(super) static CAMERA: SectionRows = SectionRows {
@@ -143,7 +144,7 @@ pub(super) static CAMERA: SectionRows = SectionRows {
     help: "One such section for each camera, at most 64, in the order in which they appear. `id` and one of `ip`, `uuid` \
            and `url` are required. The keys of `[defaults]` can stand here too.",
     aliases: &["cameras"],
-    groups: &[CAMERA_ROWS, ONVIF_ROWS, SOURCE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS],
+    groups: &[CAMERA_ROWS, ONVIF_ROWS, SOURCE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS, SOUND_ROWS],
 };
 
 pub(super) static RECORDER: SectionRows = SectionRows {
@@ -154,7 +155,7 @@ pub(super) static RECORDER: SectionRows = SectionRows {
            `ip` or `uuid` are required. All channels together count as cameras, of which there are at most 64. The keys \
            of `[defaults]` can stand here too.",
     aliases: &["recorders", "nvr", "dvr"],
-    groups: &[RECORDER_ID_ROWS, RECORDER_ROWS, RECORDER_DEVICE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS],
+    groups: &[RECORDER_ID_ROWS, RECORDER_ROWS, RECORDER_DEVICE_ROWS, SHARED_ROWS, PICTURE_ROWS, PTZ_ROWS, SOUND_ROWS],
 };
 
 pub(super) static WALL_AT: SectionRows = SectionRows {

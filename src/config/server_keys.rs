@@ -151,11 +151,11 @@ rows! { USER_ROWS:
     );
     MAY: Key<List, Unset> = key(
         "may",
-        List { of: "of `\"watch\"`, `\"details\"`, `\"metrics\"`, `\"show\"` and `\"ptz\"`", most: 5, example: "[\"watch\", \"details\"]" },
+        List { of: "of `\"watch\"`, `\"details\"`, `\"metrics\"`, `\"show\"`, `\"ptz\"` and `\"listen\"`", most: 6, example: "[\"watch\", \"details\"]" },
         Unset("`[\"watch\"]`"),
         "What the user may do: see pictures, see the cameras' addresses and why one is not live (status page, \
          `/api/cameras`), read `/metrics`, tell a wall what to bring to the front (`/api/walls`), steer \
-         cameras that have `ptz`.",
+         cameras that have `ptz`, hear cameras that have `sound`.",
     )
     .aliases(&["rights", "role", "roles", "permissions"]);
 }

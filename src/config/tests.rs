@@ -456,7 +456,7 @@ fn unknown_keys_name_the_key_or_the_section_that_was_meant() {
         ("camera = [1]", "c:1:11: camera 1: this is a whole number; write a section [[camera]]"),
         (
             "[defaults]\nfoo=1",
-            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, reader, open_within, clear_password, quality, max_fps, passthrough, stall_after, damaged, aspect, crop, mirror, rotate, ptz, home_after",
+            "c:2:1: [defaults]: unknown key \"foo\"; known here are username, password, password_file, transport, reader, open_within, clear_password, quality, max_fps, passthrough, stall_after, damaged, aspect, crop, mirror, rotate, ptz, home_after, sound",
         ),
     ] {
         assert_eq!(complaints(text), [wrong]);

@@ -102,23 +102,26 @@ fn credential(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Optio
 }
 
 fn rights(section: &Section<'_>, diagnostics: &mut Diagnostics<'_>) -> Rights {
-    let nothing = Rights { watch: false, details: false, metrics: false, show: false, ptz: false };
     let Some(value) = section.value(&MAY) else { return Rights::WATCH };
     if value.get_ref().as_array().is_some_and(|list| list.is_empty()) {
         let words = "may is an empty list; write at least \"watch\", or leave the key out";
         section.report(value.span().start, words, diagnostics);
     }
     let word = |text: &str| match text {
-        "watch" | "details" | "metrics" | "show" | "ptz" => Ok(text.to_owned()),
-        _ => Err("there is no such right; write \"watch\", \"details\", \"metrics\", \"show\" or \"ptz\"".to_owned()),
+        "watch" | "details" | "metrics" | "show" | "ptz" | "listen" => Ok(text.to_owned()),
+        _ => {
+            let all = "\"watch\", \"details\", \"metrics\", \"show\", \"ptz\" or \"listen\"";
+            Err(format!("there is no such right; write {all}"))
+        }
     };
-    access::list(section, &MAY, word, diagnostics).iter().fold(nothing, |rights, word| match word.as_str() {
+    access::list(section, &MAY, word, diagnostics).iter().fold(Rights::NONE, |rights, word| match word.as_str() {
         "watch" => Rights { watch: true, ..rights },
         // Reasons and addresses without pictures make no page.
         "details" => Rights { watch: true, details: true, ..rights },
         // Without pictures a button on a door, or a script.
         "show" => Rights { show: true, ..rights },
         "ptz" => Rights { ptz: true, ..rights },
+        "listen" => Rights { listen: true, ..rights },
         _ => Rights { metrics: true, ..rights },
     })
 }
@@ -169,7 +172,7 @@ mod tests {
         ))
         .unwrap();
         let found: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.rights, user.cameras.clone())).collect();
-        let none = Rights { watch: false, details: false, metrics: false, show: false, ptz: false };
+        let none = Rights::NONE;
         assert_eq!(
             found,
             [

@@ -22,7 +22,7 @@ use self::{
 use super::{
     Error, Timeouts,
     framing::{Event, FramingError, is_rtcp},
-    sdp::VideoTrack,
+    sdp::Track,
     session::{Action, Config, Learnt, Note, Session},
     udp,
 };
@@ -42,7 +42,7 @@ const TURNS_AT_ONCE: u64 = 256;
 pub trait PacketReceiver {
     /// A track was set up; packets of an earlier one do not follow. Called again after each change of
     /// the connection.
-    fn start(&mut self, track: &VideoTrack, transport: Transport);
+    fn start(&mut self, track: &Track, transport: Transport);
 
     /// An RTP packet of at least 12 bytes.
     fn rtp(&mut self, packet: &[u8], received_at: Instant);

@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use super::{message::Method, sdp::NoVideo};
+use super::{
+    message::Method,
+    sdp::{NoAudio, NoVideo},
+};
 use crate::{camera::Transport, http_auth::login::LoginError, tcp::ConnectError, tls};
 
 /// Why an attempt ended. The variant says what happened; `Display` says it to people.
@@ -53,6 +56,11 @@ pub enum Error {
     TooManyRedirects,
     #[error("{}", no_video(.0))]
     NoVideo(NoVideo),
+    #[error("{}", no_audio(.0))]
+    NoAudio(NoAudio),
+    /// A sound track that was there brings nothing any more.
+    #[error("no sound for {}", seconds(.waited))]
+    Silent { waited: Duration },
     #[error("the camera's data cannot be read: {skipped} bytes make no sense")]
     OutOfStep { skipped: usize },
     #[error("the camera sends a message that is too long")]
@@ -137,5 +145,13 @@ fn no_video(reason: &NoVideo) -> String {
         NoVideo::NoVideo => "the stream has no video".to_owned(),
         NoVideo::Encrypted => "the stream is encrypted (SRTP), which is not read".to_owned(),
         NoVideo::UnknownFormats(formats) => format!("the video has no known format ({})", formats.join(", ")),
+    }
+}
+
+fn no_audio(reason: &NoAudio) -> String {
+    match reason {
+        NoAudio::NoAudio => "the stream has no sound".to_owned(),
+        NoAudio::Encrypted => "the sound is encrypted (SRTP), which is not read".to_owned(),
+        NoAudio::UnknownFormats(formats) => format!("the sound has no known format ({})", formats.join(", ")),
     }
 }

@@ -46,6 +46,7 @@
 //! number of its NAL units, and the side of a JPEG.
 
 mod access_unit;
+mod audio;
 mod backlog;
 mod codec_fit;
 mod config;
@@ -67,8 +68,10 @@ mod unit_end;
 
 use std::time::{Duration, Instant};
 
+pub use audio::{AacPacking, AudioConfig, AudioPacking, AudioReceiver, AudioUnit};
 pub use backlog::{Backlog, Passage};
 pub use config::{Encoding, KeyFrameRequest, TrackConfig, Transport, UnsupportedEncoding};
+pub(in crate::rtsp) use fmtp::Fmtp;
 pub use integrity::KeyFrameGate;
 pub use receiver::TrackReceiver;
 

@@ -3,7 +3,13 @@
 //! Only the lines `m=`, `c=` and `a=` are read; no other line can make a description fail. What cannot be
 //! read in these is left out.
 
+mod audio;
+mod track;
+
 use std::net::{IpAddr, SocketAddr};
+
+pub use audio::{AudioTrack, NoAudio};
+pub use track::Track;
 
 use super::rtp::{Encoding, KeyFrameRequest, VIDEO_CLOCK_RATE};
 

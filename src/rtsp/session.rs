@@ -1,4 +1,4 @@
-//! The state machine of an attempt to read one stream: DESCRIBE, SETUP of one video track, PLAY,
+//! The state machine of an attempt to read one stream: DESCRIBE, SETUP of one track, PLAY,
 //! keepalives, TEARDOWN.
 //!
 //! It does no input or output, and time is an argument. The caller reports what happens and does
@@ -45,10 +45,20 @@ const RTSP_PORT: u16 = 554;
 const RTSPS_PORT: u16 = 322;
 const HTTP_PORT: u16 = 80;
 
+/// Which track of the stream is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    #[default]
+    Video,
+    /// In a session of its own, so that the picture is not disturbed.
+    Audio,
+}
+
 /// What to read, and how.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub uri: StreamUri,
+    pub wanted: Wanted,
     /// Sent only to the host of `uri`.
     pub credentials: Option<Credentials>,
     /// Whether the password may be sent in clear text (Basic) if the camera offers nothing else. Over

@@ -9,7 +9,7 @@ use super::{
     Error,
     client::{self, Counters, Outcome, PacketReceiver},
     rtp::{self, Encoding, Event, KeyFrameRequest, Problem, Stats, TrackConfig, TrackReceiver, Unit},
-    sdp::{NoVideo, VideoTrack},
+    sdp::{NoVideo, Track},
     session::{Config, Learnt},
 };
 use crate::{camera::Transport, media::Size, sync::Notified};
@@ -107,7 +107,8 @@ impl<F: FnMut(Event)> Units<F> {
 }
 
 impl<F: FnMut(Event)> PacketReceiver for Units<F> {
-    fn start(&mut self, track: &VideoTrack, transport: Transport) {
+    fn start(&mut self, track: &Track, transport: Transport) {
+        let Track::Video(track) = track else { return };
         let config = TrackConfig {
             encoding_name: track.encoding.map_or("", name).to_owned(),
             clock_rate: track.clock_rate,

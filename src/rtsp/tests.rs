@@ -4,7 +4,7 @@
 //! `requests`: requests, responses, keepalives (R1 to R7, R13 to R18). `login`: R19 to R28. `setup`:
 //! URLs, transports and refusals (R8 to R12, R29 to R43). `transports`: multicast and HTTP (R40). `description`: SDP (R44 to R60; the parameters
 //! of formats are in `rtp`). `interleaved`: the bytes of the connection (R61 to R72). `ending`: the first
-//! packet and the end (R64, R109 to R120). Packets and access units (R74 to R112) are tested in `rtp`;
+//! packet and the end (R64, R109 to R120). `sound`: sessions of sound. Packets and access units (R74 to R112) are tested in `rtp`;
 //! what takes sockets (R73, R78, R116, R117, R119) in `udp` and `tests/process/rtsp_client.rs`.
 
 mod description;
@@ -14,6 +14,7 @@ mod interleaved;
 mod login;
 mod requests;
 mod setup;
+mod sound;
 mod transports;
 
 use std::{collections::BTreeSet, fs, path::Path};

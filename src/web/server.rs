@@ -24,6 +24,7 @@ use crate::{
     call_ups::CallUps,
     hub::{AgentStatus, Hub},
     ptz::PtzControls,
+    sound::Sounds,
     sync::{Latch, Mutex},
     tls::Tls,
     users::Users,
@@ -45,6 +46,8 @@ pub struct Web {
     pub call_ups: Arc<CallUps>,
     /// Who steers which camera.
     pub ptz: Arc<PtzControls>,
+    /// Who can be heard.
+    pub sounds: Arc<Sounds>,
     /// What walls show in the place of their settings.
     pub scenes: Arc<Scenes>,
     /// The certificate for connections with TLS.
@@ -76,6 +79,7 @@ impl Web {
             walls: Arc::default(),
             call_ups: Arc::default(),
             ptz: Arc::default(),
+            sounds: Arc::default(),
             scenes: Arc::default(),
             streams: Streams::default(),
             www: Arc::new(Mutex::new(www)),

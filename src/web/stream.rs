@@ -8,4 +8,5 @@ pub mod kept_picture;
 pub mod mjpeg;
 pub mod named_viewers;
 pub mod snapshot;
+pub mod sound;
 pub mod wanted;

@@ -16,12 +16,17 @@ async function openWall(search = "?layout=4") {
 const fact = (name) => page.$$eval("#info dl > div", (rows, wanted) =>
     rows.find((row) => row.firstChild.textContent === wanted && !row.hidden)?.lastChild.textContent, name);
 const infoOpen = () => page.isVisible("#info");
+/** Opens the panel, which is loaded when it is opened for the first time. */
+async function openPanel() {
+    await page.keyboard.press("i");
+    await until("the panel", infoOpen);
+}
 
 test("I opens the panel of the focused camera beside the tiles", async () => {
     await openWall();
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
-    await page.keyboard.press("i");
+    await openPanel();
     assert.equal(await page.textContent("#info h2"), "Porch");
     assert.equal(await fact("Camera sends"), "h264 · 1920×1080 · 12.0 fps · 4.12 Mbit/s");
     assert.equal(await fact("Viewers"), "1");
@@ -40,12 +45,12 @@ test("I opens the panel of the focused camera beside the tiles", async () => {
     await page.keyboard.press("ArrowDown");
     await until("it follows the focus", async () => (await page.textContent("#info h2")) === "Roof");
     await page.keyboard.press("Escape");
-    assert.equal(await infoOpen(), false);
+    await until("it is closed", async () => !(await infoOpen()));
     await page.click("[data-action=cameraPanel]");
-    assert.equal(await infoOpen(), true);
-    assert.equal(await page.getAttribute("[data-action=cameraPanel]", "aria-pressed"), "true");
+    await until("it is open again", infoOpen);
+    await until("its button is pressed", async () => (await page.getAttribute("[data-action=cameraPanel]", "aria-pressed")) === "true");
     await page.keyboard.press("i");
-    assert.equal(await infoOpen(), false);
+    await until("it is closed again", async () => !(await infoOpen()));
 });
 
 test("the panel shows both streams of a camera, and why one replaces the other", async () => {
@@ -56,11 +61,11 @@ test("the panel shows both streams of a camera, and why one replaces the other",
         { stream: "small", state: "offline", why: "no frame for 5.0 s", size: null, viewers: 0 },
     ];
     await openWall();
-    await page.keyboard.press("i");
+    await openPanel();
     assert.equal(await fact("Streams"), "Main: Live 1920×1080 (2 watching) / Small: Offline");
     assert.equal(await fact("Note"), why);
     await openWall("?layout=4&lang=zh-TW");
-    await page.keyboard.press("i");
+    await openPanel();
     await until("the Chinese note", async () => (await fact("備註")) === "small 串流無法使用（offline），以另一個串流代替");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
@@ -72,11 +77,11 @@ test("the panel shows what was lost of the camera's packets, and the camera's cl
     const reception = { packets: 99_950, lost: 50, late: 3, foreign: 0, resyncs: 1, jitter: 0.0021, damaged_frames: 12, waiting_for_key_frame: null, camera_clock: -3.25 };
     agent.cameras[0].reception = reception;
     await openWall();
-    await page.keyboard.press("i");
+    await openPanel();
     assert.equal(await fact("Reception"), "50 of 99950 packets lost · damaged frames: 12 · jitter 2.1 ms");
     assert.match(await fact("Camera's clock (not used)"), /^−3\.[23] s$/);
     await openWall("?layout=4&lang=zh-TW");
-    await page.keyboard.press("i");
+    await openPanel();
     assert.equal(await fact("接收"), "99950 個封包遺失 50 個 · 損壞影格 12 個 · 抖動 2.1 ms");
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("ArrowRight");
@@ -91,7 +96,7 @@ test("the panel shows what was lost of the camera's packets, and the camera's cl
 
 test("the plot shows a stall, and the state log says when and why", async () => {
     await openWall();
-    await page.keyboard.press("i");
+    await openPanel();
     const columns = () => page.$eval("#info canvas", (canvas) => {
         const pen = canvas.getContext("2d");
         const { data } = pen.getImageData(0, 4, canvas.width, 1); // near the top: only what is not live reaches it

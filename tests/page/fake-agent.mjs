@@ -42,6 +42,14 @@ export class FakeAgent {
     words = [];
     /** Status and body of the answer to each word. @type {[number, object]} */
     ptzAnswer = [200, { by: "127.0.0.1", own: true, moving: true, error: null, reason: null }];
+    /** Open answers with the sound of each camera, by its id. @type {Map<string, number>} */
+    listeners = new Map();
+    /** Status and body of the answer to who wants to hear; null: there is sound. @type {[number, object] | null} */
+    soundAnswer = null;
+    /** What differs in the format of the sound. */
+    soundFormat = {};
+    /** By so many milliseconds the sound is older than it should be. */
+    soundDelay = 0;
     /** The walls that pages have named. @type {string[]} */
     followed = [];
     runsAsRoot = false;
@@ -326,6 +334,8 @@ export class FakeAgent {
             response.end(JSON.stringify({ cameras: this.cameras.map((one) => this.#cameraFacts(one)), complaints: this.complaints, user: this.isLoggedIn ? { name: "guard", may: ["watch"], session: true } : null, runs_as_root: this.runsAsRoot, tls: this.tls, version: this.version, uptime: (Date.now() - this.#startedAt) / 1000, viewers: this.viewers, walls: this.walls }));
         } else if (/^\/api\/cameras\/[^/]+\/ptz$/.test(pathname)) {
             await this.#steer(request, response);
+        } else if (/^\/api\/cameras\/[^/]+\/sound$/.test(pathname)) {
+            this.#sendSound(pathname.split("/")[3], response);
         } else if (pathname.startsWith("/snapshot/")) {
             this.#sendSnapshot(this.cameras.find(({ id }) => id === pathname.slice("/snapshot/".length)), request, response);
         } else if (pathname.startsWith("/live/")) {
@@ -348,6 +358,32 @@ export class FakeAgent {
         response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
     }
 
+    /** A tone of G.711 µ-law in units of 40 ms, until the page ends it. */
+    #sendSound(id, response) {
+        if (this.soundAnswer !== null) {
+            const [status, answer] = this.soundAnswer;
+            response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
+            return;
+        }
+        const format = { format: "pcmu", codec: "ulaw", sample_rate: 8000, channels: 1, config: null, now: this.now(), ...this.soundFormat };
+        response.writeHead(200, { "Content-Type": "application/octet-stream", "X-Audio": JSON.stringify(format) });
+        this.listeners.set(id, (this.listeners.get(id) ?? 0) + 1);
+        let sequence = 0;
+        const timer = setInterval(() => {
+            const unit = Buffer.alloc(4 + 16 + 320);
+            unit.writeUInt32LE(16 + 320, 0);
+            unit.set([1, 16, 0, 1], 4);
+            unit.writeUInt32LE(sequence++, 8);
+            unit.writeBigUInt64LE(BigInt(Math.round((this.now() - this.soundDelay) * 1000)), 12);
+            for (let i = 0; i < 320; i++) unit[20 + i] = i % 8 < 4 ? 0x20 : 0xa0;
+            response.write(unit);
+        }, 40);
+        response.on("close", () => {
+            clearInterval(timer);
+            this.listeners.set(id, this.listeners.get(id) - 1);
+        });
+    }
+
     #logIn(request, response) {
         const { authorization } = request.headers;
         this.logins.push(authorization);
@@ -362,14 +398,14 @@ export class FakeAgent {
         if (this.forgetsLogins) this.isLoggedIn = false;
     }
 
-    #cameraFacts({ id, name, state, why, reason, taken, profiles = [], reception = null, ptz = false, may_steer = false }) {
+    #cameraFacts({ id, name, state, why, reason, taken, profiles = [], reception = null, ptz = false, may_steer = false, sound = false, may_listen = false }) {
         const ageOf = (taken) => (taken === undefined ? null : (this.now() - taken) / 1000);
         const age = ageOf(taken);
         const mine = [...this.#streams].filter((stream) => stream.camera.id === id && stream.viewer !== null);
         const streams = mine.map(({ viewer, taken }) => ({ viewer, fps: 12, age: state === "live" ? ageOf(taken) : null }));
         const worker = state === "live" ? { pid: 7, cpu_seconds: (Date.now() - this.#startedAt) / 4000, memory_bytes: 85 << 20 } : null;
         return { streams, id, name, state, why, reason, age, codec: "h264", size: [1920, 1080], fps: this.#rate, viewers: 1, since: 61, bitrate: 4_120_000,
-            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", tls_key: "sha256:0f1e", worker, reception, profiles, ptz, may_steer };
+            reconnects: 3, stalls: 1, last_error: "no frame for 5.0 s", address: "192.168.1.64", profile: "Profile_1", tls_key: "sha256:0f1e", worker, reception, profiles, ptz, may_steer, sound, may_listen };
     }
 
     #sendSnapshot(camera, request, response) {

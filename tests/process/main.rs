@@ -40,6 +40,7 @@ mod running_agent;
 mod sandbox;
 mod shape;
 mod smoke;
+mod sound;
 mod stop;
 mod substreams;
 mod syslog;

@@ -22,8 +22,8 @@ use cctv_agent::{
         client::{self, Outcome, PacketReceiver},
         message::Method,
         rtp::{Event, KeyFrameGate, Unit},
-        sdp::VideoTrack,
-        session::{Config, Learnt},
+        sdp::{Track, VideoTrack},
+        session::{Config, Learnt, Wanted},
         stream,
     },
     sync::{Notified, Notifier},
@@ -52,7 +52,8 @@ struct Recorder {
 }
 
 impl PacketReceiver for Recorder {
-    fn start(&mut self, track: &VideoTrack, transport: Transport) {
+    fn start(&mut self, track: &Track, transport: Transport) {
+        let Track::Video(track) = track else { panic!("{track:?} was not wanted") };
         self.tracks.push((track.clone(), transport));
     }
 
@@ -98,6 +99,7 @@ impl PacketReceiver for Recorder {
 fn config(address: SocketAddr) -> Config {
     Config {
         uri: StreamUri::split(&format!("rtsp://{address}/stream")).unwrap().0,
+        wanted: Wanted::Video,
         credentials: Some(Credentials { username: "admin".into(), password: Secret::new("secret") }),
         allow_clear_password: false,
         transport: None,

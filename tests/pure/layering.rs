@@ -43,6 +43,7 @@ const LAYERS: [&[&str]; 5] = [
         "sys",
         "h26x",
         "reactor",
+        "sound",
         "tcp",
         "tls",
         "users",

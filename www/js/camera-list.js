@@ -176,6 +176,8 @@ function parseCamera(entry) {
         reception: parseReception(entry.reception),
         profiles: Array.isArray(entry.profiles) ? entry.profiles.map(parseProfile).filter((one) => one !== null) : [],
         maySteer: entry.may_steer === true,
+        sound: entry.sound === true,
+        mayListen: entry.may_listen === true,
         streams: Array.isArray(entry.streams) ? entry.streams.map(parseStream).filter((one) => one !== null) : [],
     };
 }

@@ -1,13 +1,102 @@
 // The panel beside the wall with all information about one camera: what the agent reports, what this page
-// sees, and a plot of the picture's age in the last minutes.
+// sees, and a plot of the picture's age in the last minutes. Loaded when it is opened for the first time.
 
 import { agentUrl, loginUrl } from "./agent-url.js";
 import { SECONDS } from "./history.js";
-import { duration, t } from "./language.js";
+import { addTexts, duration, t, translate } from "./language.js";
 import { SHOW_AGE_AFTER } from "./liveness.js";
 import { explain } from "./reason-text.js";
+import { addStyleSheet } from "./style-sheet.js";
 
 /** @import { CameraFacts, ProfileFacts, ReceptionFacts, TileStatus, WorkerFacts } from "./types" */
+
+addTexts({
+    en: {
+        "profile.main": "Main:",
+        "profile.small": "Small:",
+        "profile.viewers": "({viewers} watching)",
+        "info.title": "Information",
+        "info.close": "Close (I)",
+        "info.stream": "Camera sends",
+        "info.note": "Note",
+        "info.streams": "Streams",
+        "info.shown": "This page draws",
+        "info.age": "Picture's age",
+        "info.since": "Since",
+        "info.sinceFor": "{state} for {time}",
+        "info.viewers": "Viewers",
+        "info.reconnects": "Reconnects",
+        "info.stalls": "stalls: {stalls}",
+        "info.reception": "Reception",
+        "info.lost": "{lost} of {packets} packets lost · damaged frames: {damaged}",
+        "info.jitter": "jitter {ms} ms",
+        "info.clock": "Camera's clock (not used)",
+        "info.error": "Last error",
+        "info.worker": "Worker process",
+        "info.address": "Address",
+        "info.key": "TLS key",
+        "info.ages": "Age of the picture",
+        "info.minutes": "5 min ago",
+        "info.now": "now",
+        "info.plot": "Last {minutes} min: live {share}, oldest live picture {oldest}",
+        "info.stateLog": "State changes seen by this page",
+        "info.snapshot": "Save picture (S)",
+        "info.sound": "Listen, or mute (A)",
+        "info.logout": "Log out {user}",
+    },
+    "zh-TW": {
+        "profile.main": "主串流",
+        "profile.small": "子串流",
+        "profile.viewers": "（{viewers} 人觀看）",
+        "info.title": "資訊",
+        "info.close": "關閉（I）",
+        "info.stream": "攝影機傳送",
+        "info.note": "備註",
+        "info.streams": "串流",
+        "info.shown": "本頁顯示",
+        "info.age": "畫面時間差",
+        "info.since": "狀態持續",
+        "info.sinceFor": "{state}，已 {time}",
+        "info.viewers": "觀看數",
+        "info.reconnects": "重新連線",
+        "info.stalls": "停滯 {stalls} 次",
+        "info.reception": "接收",
+        "info.lost": "{packets} 個封包遺失 {lost} 個 · 損壞影格 {damaged} 個",
+        "info.jitter": "抖動 {ms} ms",
+        "info.clock": "攝影機時鐘（不採用）",
+        "info.error": "最近的錯誤",
+        "info.worker": "處理程序",
+        "info.address": "位址",
+        "info.key": "TLS 金鑰",
+        "info.ages": "畫面時間差",
+        "info.minutes": "5 分鐘前",
+        "info.now": "現在",
+        "info.plot": "最近 {minutes} 分鐘：即時 {share}，即時畫面最大時間差 {oldest}",
+        "info.stateLog": "本頁所見",
+        "info.snapshot": "儲存畫面（S）",
+        "info.sound": "收聽或靜音（A）",
+        "info.logout": "登出 {user}",
+    },
+});
+
+const CONTENT = `
+    <header>
+        <h2 data-slot="name"></h2>
+        <button class="dismiss" data-label="info.close" data-slot="close"></button>
+    </header>
+    <p class="state" data-slot="state"></p>
+    <h3 data-text="info.ages"></h3>
+    <div class="plot"><canvas role="img" data-slot="plot"></canvas><span data-slot="top"></span></div>
+    <p class="axis"><span data-text="info.minutes"></span><span data-text="info.now"></span></p>
+    <p class="summary" data-slot="summary"></p>
+    <dl data-slot="facts"></dl>
+    <h3 data-text="info.stateLog"></h3>
+    <ol class="state-log" data-slot="state-log"></ol>
+    <button class="worded" data-slot="snapshot" data-text="info.snapshot"></button>
+    <button class="worded" data-slot="lookBack" data-text="help.lookBack"></button>
+    <button class="worded" data-slot="sound" data-text="info.sound" hidden></button>
+    <button class="worded" data-slot="logout" hidden></button>
+`;
 
 /** Size of the plot, in CSS pixels. */
 const PLOT = { width: 300, height: 84 };
@@ -30,15 +119,20 @@ export class CameraPanel {
      * @param {HTMLElement} root
      * @param {import("./camera-list.js").CameraList} list
      * @param {import("./wall.js").CameraWall} wall
-     * @param {{cameraPanel: () => void, snapshot: () => void, lookBack: () => void}} actions
+     * @param {{cameraPanel: () => void, snapshot: () => void, lookBack: () => void, sound: () => void}} actions
      */
     constructor(root, list, wall, actions) {
         this.#root = root;
         this.#list = list;
         this.#wall = wall;
+        addStyleSheet("info");
+        root.innerHTML = CONTENT;
+        root.dataset.label = "info.title";
+        translate(document);
         this.#slot("close").onclick = () => actions.cameraPanel();
         this.#slot("snapshot").onclick = () => actions.snapshot();
         this.#slot("lookBack").onclick = () => actions.lookBack();
+        this.#slot("sound").onclick = () => actions.sound();
         this.#slot("logout").onclick = async () => {
             const answer = await fetch(agentUrl("logout"), { method: "POST" });
             if (answer.ok) location.href = loginUrl();
@@ -71,6 +165,7 @@ export class CameraPanel {
         const { user } = this.#list;
         this.#setText(this.#slot("logout"), t("info.logout", { user }));
         this.#slot("logout").hidden = user === "";
+        this.#slot("sound").hidden = !camera.mayListen;
         this.#setText(this.#slot("state"), status === undefined ? "" : t(`state.${status.verdict}`));
         this.#root.dataset.verdict = status?.verdict ?? "";
         for (const [key, text] of rowTexts(camera, status, now - (this.#list.answeredAt ?? now))) this.#drawRow(key, text);

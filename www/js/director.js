@@ -17,7 +17,7 @@ import { parseLayout } from "./settings.js";
  * @property {import("./camera-list.js").CameraList} list
  * @property {import("./settings.js").Settings} settings
  * @property {import("./rotation.js").Rotation} rotation
- * @property {{isOpen: boolean}} panel
+ * @property {() => boolean} panelIsOpen
  * @property {() => void} closePanel
  */
 
@@ -171,17 +171,17 @@ export class Director {
 
     /** Whether a person has turned to something else than the wall. */
     #isAway() {
-        const { wall, settings, panel } = this.#page;
+        const { wall, settings, panelIsOpen } = this.#page;
         const isTurned = wall.page !== 0 && settings.rotate === 0;
         const hasOtherLayout = this.#shown !== "null" && wall.directed === null;
-        return wall.enlarged !== null || Boolean(wall.zoom?.camera) || isTurned || hasOtherLayout || panel.isOpen || document.querySelector("dialog[open]") !== null;
+        return wall.enlarged !== null || Boolean(wall.zoom?.camera) || isTurned || hasOtherLayout || panelIsOpen() || document.querySelector("dialog[open]") !== null;
     }
 
     /** Goes back to the wall. */
     #return() {
-        const { wall, panel, closePanel } = this.#page;
+        const { wall, panelIsOpen, closePanel } = this.#page;
         for (const dialog of document.querySelectorAll("dialog[open]")) /** @type {HTMLDialogElement} */ (dialog).close();
-        if (panel.isOpen) closePanel();
+        if (panelIsOpen()) closePanel();
         wall.zoom?.end();
         wall.enlarged = null;
         wall.page = 0;

@@ -2,7 +2,6 @@
 
 import { socketUrl } from "./agent-url.js";
 import { CameraList } from "./camera-list.js";
-import { CameraPanel } from "./camera-panel.js";
 import { showableFormats } from "./decoder.js";
 import { chooseLanguage, currentLanguage, pickLanguage, t, translate } from "./language.js";
 import { SILENT_AFTER } from "./liveness.js";
@@ -34,8 +33,12 @@ const notices = new Notices(element("notices"));
 let configErrors = [];
 /** @type {import("./call-ups.js").CallUps | null} */
 let callUps = null;
+/** Loaded when it is opened. @type {import("./camera-panel.js").CameraPanel | null} */
+let panel = null;
 /** @type {import("./ptz.js").Ptz | null} */
 let ptz = null;
+/** @type {import("./sound.js").Sound | null} */
+let sound = null;
 /** @type {import("./director.js").Director | null} */
 let director = null;
 /** @type {import("./layout-chooser.js").LayoutChooser | null} */
@@ -107,20 +110,21 @@ const actions = {
     zoomIn: () => wall.useZoom((zoom) => zoom.step(1)),
     zoomOut: () => wall.useZoom((zoom) => zoom.step(-1)),
     back: () => {
-        if (!wall.zoom?.end() && !wall.shrink() && panel.isOpen) actions.cameraPanel();
+        if (!wall.zoom?.end() && !wall.shrink() && panelIsOpen()) actions.cameraPanel();
     },
-    cameraPanel: () => {
-        panel.toggle();
+    cameraPanel: async () => {
+        const { CameraPanel } = await import("./camera-panel.js");
+        (panel ??= new CameraPanel(element("info"), list, wall, actions)).toggle();
         pollList();
     },
     snapshot: () => snapshot(),
     lookBack: () => lookBack(wall.selected),
+    sound: () => useSound((one) => one.toggle(wall.selected)),
     fullScreen: () => toggleFullScreen(),
     help: () => toggleHelp(),
 };
 
 const toolbar = new Toolbar(element("tools"), wall, socket, actions);
-const panel = new CameraPanel(element("info"), list, wall, actions);
 for (const button of document.querySelectorAll("dialog button.dismiss")) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
 }
@@ -154,11 +158,15 @@ function applySettings() {
 async function direct(scene) {
     if (director === null && !scene && settings.backAfter === 0) return;
     const { Director } = await import("./director.js");
-    (director ??= new Director({ wall, list, settings, rotation, panel, closePanel: actions.cameraPanel })).take(scene);
+    (director ??= new Director({ wall, list, settings, rotation, panelIsOpen, closePanel: actions.cameraPanel })).take(scene);
+}
+
+function panelIsOpen() {
+    return panel?.isOpen === true;
 }
 
 function pollList() {
-    if (panel.isOpen) list.poll(LIST_INTERVAL_PANEL);
+    if (panelIsOpen()) list.poll(LIST_INTERVAL_PANEL);
     else list.poll(settings.transport === "mjpeg" ? LIST_INTERVAL_MOTION_JPEG : LIST_INTERVAL);
 }
 
@@ -171,6 +179,12 @@ async function usePtz(act) {
 /** @param {string | null} camera @param {number} [seconds] */
 async function lookBack(camera, seconds) {
     await (await import("./look-back.js")).lookBack(wall, list, socket, notices, camera, seconds);
+}
+
+/** @param {(sound: import("./sound.js").Sound) => void} act */
+async function useSound(act) {
+    const { Sound } = await import("./sound.js");
+    act((sound ??= new Sound(wall, list, notices)));
 }
 
 async function snapshot() {
@@ -215,12 +229,13 @@ async function toggleFullScreen() {
 
 function draw() {
     toolbar.draw(rotation.interval);
-    toolbar.setPressed("cameraPanel", panel.isOpen);
-    panel.draw(performance.now());
+    toolbar.setPressed("cameraPanel", panelIsOpen());
+    panel?.draw(performance.now());
     const { layout, transport, aspect } = wall;
     if (ptz === null && list.cameras.some(({ id, maySteer }) => maySteer && id === wall.enlarged)) void usePtz(() => {});
+    if (sound === null && list.cameras.some(({ id, mayListen }) => mayListen && id === wall.enlarged)) void useSound(() => {});
     chooser?.draw({ layout, drawn: settings.drawn, transport, aspect, rotate: settings.rotate, life: settings.life, language: currentLanguage() });
-    const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panel.isOpen || document.querySelector("dialog[open]") !== null;
+    const isPaused = document.hidden || wall.enlarged !== null || wall.called.length > 0 || Boolean(wall.zoom?.camera) || wall.pages === 1 || panelIsOpen() || document.querySelector("dialog[open]") !== null;
     if (rotation.isDue(performance.now(), isPaused)) wall.turn(1);
     const isEmpty = list.cameras.length === 0;
     element("nothing").hidden = !isEmpty;

@@ -37,6 +37,7 @@ const ACTION_BY_KEY = {
     i: "cameraPanel",
     s: "snapshot",
     b: "lookBack",
+    a: "sound",
     "?": "help",
 };
 

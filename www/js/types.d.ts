@@ -114,6 +114,10 @@ export interface CameraFacts extends AgentReason {
     reception: ReceptionFacts | null;
     /** It can be turned, and this visitor may do so. */
     maySteer: boolean;
+    /** It can be heard. */
+    sound: boolean;
+    /** It can be heard, and this visitor may do so. */
+    mayListen: boolean;
     /** Motion JPEG streams that have a name. */
     streams: StreamFacts[];
 }

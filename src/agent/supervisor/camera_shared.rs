@@ -2,13 +2,14 @@
 //! for both.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{RecorderShared, ResolvedStream};
 use crate::{
-    camera::State,
+    camera::{State, StreamUri},
     hub::{Channel, Stream},
     store::CameraRecord,
     sync::{Mutex, MutexGuard},
@@ -23,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(60);
 pub const KEPT: Duration = Duration::from_secs(30);
 
 /// Which of a camera's streams a supervisor owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StreamRole {
     Main,
     Small,
@@ -44,6 +45,8 @@ struct Inner {
     /// Resolved streams for the supervisor of this role, from the other one.
     results: Vec<(StreamRole, Instant, ResolvedStream)>,
     record: Option<CameraRecord>,
+    /// The streams that are live and read by the agent itself.
+    read: BTreeMap<StreamRole, (StreamUri, ResolvedStream)>,
 }
 
 impl CameraShared {
@@ -86,6 +89,20 @@ impl CameraShared {
     pub(super) fn refusal(&self, of: StreamRole) -> Option<Reason> {
         let small = self.sibling(of).filter(|_| of == StreamRole::Main)?;
         Some(small.condition()).filter(|condition| condition.state == State::Denied).map(|condition| condition.why)
+    }
+
+    /// Which stream the supervisor of `role` reads live by RTSP; `None`: it reads none now.
+    pub(super) fn set_read(&self, role: StreamRole, stream: Option<(StreamUri, ResolvedStream)>) {
+        let mut inner = self.inner();
+        match stream {
+            Some(stream) => inner.read.insert(role, stream),
+            None => inner.read.remove(&role),
+        };
+    }
+
+    /// The stream that is live by RTSP, the main one of two.
+    pub(super) fn read(&self) -> Option<(StreamUri, ResolvedStream)> {
+        self.inner().read.values().next().cloned()
     }
 
     pub(super) fn tell(&self, role: StreamRole, found: ResolvedStream) {

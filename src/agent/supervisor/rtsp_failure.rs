@@ -7,7 +7,10 @@ use super::{
 use crate::{
     camera::{State, Transport, mask_credentials},
     hub::Cause,
-    rtsp::{self, sdp::NoVideo},
+    rtsp::{
+        self,
+        sdp::{NoAudio, NoVideo},
+    },
     text::{Code, Part, Reason},
 };
 
@@ -49,7 +52,7 @@ fn cause(error: &rtsp::Error, was_live: bool) -> Cause {
         | Error::TooManyRedirects
         | Error::NoVideo(NoVideo::NotSdp) => Cause::Refused,
         Error::SessionLost { .. } | Error::OutOfStep { .. } | Error::TooLong if !was_live => Cause::Refused,
-        Error::NoVideo(_) | Error::NoPackets { .. } => Cause::NoVideo,
+        Error::NoVideo(_) | Error::NoAudio(_) | Error::Silent { .. } | Error::NoPackets { .. } => Cause::NoVideo,
         Error::SessionLost { .. }
         | Error::OutOfStep { .. }
         | Error::TooLong
@@ -117,6 +120,12 @@ fn reason(error: &rtsp::Error, host: &str) -> Reason {
         Error::NoVideo(NoVideo::UnknownFormats(formats)) => {
             [Code::UnsupportedCodec.quoted("codec", &formats.join(", ")), Code::SetCodec.into()].into()
         }
+        Error::NoAudio(NoAudio::NoAudio) => [Code::NoSound, Code::SwitchOnSound].into(),
+        Error::NoAudio(NoAudio::Encrypted) => [Code::StreamEncrypted, Code::SwitchOffEncryption].into(),
+        Error::NoAudio(NoAudio::UnknownFormats(formats)) => {
+            [Code::UnsupportedSound.quoted("codec", &formats.join(", ")), Code::SetSoundCodec.into()].into()
+        }
+        Error::Silent { waited } => Code::SilentSound.with("seconds", waited.as_secs_f64()).into(),
         Error::OutOfStep { skipped } => Code::OutOfStep.with("bytes", *skipped as u64).into(),
         Error::TooLong => Code::MessageTooLong.into(),
         Error::NoPackets { transport, waited } => {
@@ -179,6 +188,9 @@ mod tests {
             Error::NoVideo(NoVideo::NoVideo),
             Error::NoVideo(NoVideo::Encrypted),
             Error::NoVideo(NoVideo::UnknownFormats(vec!["VP8".into(), "AV1".into()])),
+            Error::NoAudio(NoAudio::NoAudio),
+            Error::NoAudio(NoAudio::UnknownFormats(vec!["G726-32".into()])),
+            Error::Silent { waited },
             Error::OutOfStep { skipped: 70_000 },
             Error::TooLong,
             Error::NoPackets { transport: tcp, waited },

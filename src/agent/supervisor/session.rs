@@ -21,6 +21,7 @@ use std::{
 use smol::{Task, Timer, future::FutureExt};
 
 pub(super) use key_frame_requests::KeyFrameRequests;
+pub(super) use rtsp::timeouts;
 
 use super::{
     AttemptOutcome, ResolvedStream, RetryDecision, StreamFailure, SupervisorTask, away, camera_shared::KEPT,

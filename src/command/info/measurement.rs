@@ -15,7 +15,7 @@ use crate::{
     rtsp::{
         self, Timeouts,
         rtp::{Event, Stats, Transport, Unit},
-        session::{Config, Learnt},
+        session::{Config, Learnt, Wanted},
     },
     sync::{Latch, Notifier},
     tls::client::KeyCheck,
@@ -163,6 +163,7 @@ pub async fn measure(uri: StreamUri, credentials: Option<Credentials>, tls: KeyC
     let config = Config {
         transport: uri.transport(),
         uri,
+        wanted: Wanted::Video,
         credentials,
         allow_clear_password: false,
         tls,

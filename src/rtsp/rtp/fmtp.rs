@@ -68,10 +68,15 @@ impl Fmtp {
 
     /// `config` of MPEG-4 Visual (RFC 6416 7.1): the headers of the stream in hexadecimal; empty if there are none.
     pub fn mpeg4_config(&self) -> Vec<u8> {
-        let (pairs, rest) = self.get("config").unwrap_or("").as_bytes().as_chunks::<2>();
+        self.hexadecimal("config").unwrap_or_default()
+    }
+
+    /// The bytes that the value of `name` gives in hexadecimal; `None` if there is none, or it is something else.
+    pub fn hexadecimal(&self, name: &str) -> Option<Vec<u8>> {
+        let (pairs, rest) = self.get(name)?.as_bytes().as_chunks::<2>();
         let digit = |byte: u8| char::from(byte).to_digit(16);
         let bytes = pairs.iter().map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8));
-        bytes.collect::<Option<_>>().filter(|_| rest.is_empty()).unwrap_or_default()
+        bytes.collect::<Option<_>>().filter(|_: &Vec<u8>| rest.is_empty())
     }
 
     /// `sprop-max-don-diff` of H.265 (RFC 7798 7.1) is greater than 0, so decoding order numbers are sent.

@@ -2,7 +2,7 @@
 
 use crate::{
     camera::Transport,
-    rtsp::{Error, sdp::VideoTrack, transport::Delivery},
+    rtsp::{Error, sdp::Track, transport::Delivery},
 };
 
 /// What the caller has to do.
@@ -21,7 +21,7 @@ pub enum Action {
     Send(Vec<u8>),
     /// Packets of this track come from now on, in this way.
     Receive {
-        track: Box<VideoTrack>,
+        track: Box<Track>,
         delivery: Delivery,
     },
     /// The camera has accepted PLAY.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rtsp::{keepalive::Keepalive, message::Response, sdp::VideoTrack, url::Urls};
+use crate::rtsp::{keepalive::Keepalive, message::Response, sdp::Track, url::Urls};
 
 /// What belongs to one connection.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub(super) struct OnConnection {
     pub urls: Option<Urls>,
     /// The URL of PLAY, keepalives and TEARDOWN.
     pub play_url: String,
-    pub track: Option<VideoTrack>,
+    pub track: Option<Track>,
     /// The camera has accepted a SETUP.
     pub has_session: bool,
     pub session_id: Option<String>,

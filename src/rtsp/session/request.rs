@@ -8,7 +8,7 @@ use crate::{
     http_auth::login::Login,
     rtsp::{
         message::{self, Method, RequestWriter},
-        sdp::SessionDescription,
+        sdp::{SessionDescription, Track},
         transport,
     },
     tls::client::KeyCheck,
@@ -76,12 +76,13 @@ impl Session {
         }
     }
 
-    /// Whether `body` describes another video track than the one that is read.
+    /// Whether `body` describes another track than the one that is read.
     fn is_changed_by(&self, body: &[u8]) -> bool {
-        let announced = SessionDescription::read(body).video();
-        match (&self.on_connection.track, announced) {
-            (Some(track), Ok(announced)) => announced != *track,
-            _ => false,
+        let description = SessionDescription::read(body);
+        match &self.on_connection.track {
+            Some(Track::Video(track)) => description.video().is_ok_and(|announced| announced != *track),
+            Some(Track::Audio(track)) => description.audio().is_ok_and(|announced| announced != *track),
+            None => false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, encrypted, is_tls};
+use super::{Action, Error, MAX_REDIRECTS, Note, Pending, Session, State, Wanted, encrypted, is_tls};
 use crate::{
     camera::StreamUri,
     http_auth::{
@@ -14,7 +14,7 @@ use crate::{
     },
     rtsp::{
         message::{Method, Response},
-        sdp::{NoVideo, SessionDescription},
+        sdp::{NoAudio, NoVideo, SessionDescription, Track},
         transport::{read_delivery, read_session},
         url::{self, Described},
     },
@@ -134,14 +134,16 @@ impl Session {
 
     fn described(&mut self, now: Instant, response: &Response) {
         let description = SessionDescription::read(&response.body);
-        let track = match description.video() {
+        let track = match track(&description, self.config.wanted) {
             Ok(track) => track,
-            Err(reason) => return self.end(Some(Error::NoVideo(bounded(reason)))),
+            Err(error) => return self.end(Some(error)),
         };
-        let others = description.others(&track);
-        if !others.is_empty() {
-            let others = others.iter().take(MAX_NAMED_FORMATS).map(|other| name(other)).collect();
-            self.actions.push_back(Action::Note(Note::OtherMedia(others)));
+        if let Track::Video(track) = &track {
+            let others = description.others(track);
+            if !others.is_empty() {
+                let others = others.iter().take(MAX_NAMED_FORMATS).map(|other| name(other)).collect();
+                self.actions.push_back(Action::Note(Note::OtherMedia(others)));
+            }
         }
         let headers = &response.headers;
         let urls = url::resolve(
@@ -150,7 +152,7 @@ impl Session {
                 content_base: headers.get("content-base"),
                 content_location: headers.get("content-location"),
                 session_control: description.control(),
-                track_control: track.control.as_deref(),
+                track_control: track.control(),
             },
         );
         let connection = &mut self.on_connection;
@@ -174,7 +176,7 @@ impl Session {
 
     /// The group that the description names.
     fn group(&self) -> Option<SocketAddr> {
-        self.on_connection.track.as_ref()?.group
+        self.on_connection.track.as_ref()?.group()
     }
 
     fn redirected(&mut self, response: &Response) {
@@ -268,12 +270,28 @@ pub(super) fn name(text: &str) -> String {
     text::escaped(&text::shortened(text, MAX_NAME_LEN))
 }
 
+/// The track that is `wanted`.
+fn track(description: &SessionDescription, wanted: Wanted) -> Result<Track, Error> {
+    match wanted {
+        Wanted::Video => description.video().map(Track::Video).map_err(|reason| Error::NoVideo(bounded(reason))),
+        Wanted::Audio => description.audio().map(Track::Audio).map_err(|reason| {
+            Error::NoAudio(match reason {
+                NoAudio::UnknownFormats(formats) => NoAudio::UnknownFormats(fit(&formats)),
+                other => other,
+            })
+        }),
+    }
+}
+
+/// Names of formats that are fit for a message.
+fn fit(formats: &[String]) -> Vec<String> {
+    formats.iter().take(MAX_NAMED_FORMATS).map(|format| name(format)).collect()
+}
+
 /// `reason` with formats that are fit for a message.
 fn bounded(reason: NoVideo) -> NoVideo {
     match reason {
-        NoVideo::UnknownFormats(formats) => {
-            NoVideo::UnknownFormats(formats.iter().take(MAX_NAMED_FORMATS).map(|format| name(format)).collect())
-        }
+        NoVideo::UnknownFormats(formats) => NoVideo::UnknownFormats(fit(&formats)),
         other => other,
     }
 }

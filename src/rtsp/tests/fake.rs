@@ -7,8 +7,8 @@ use crate::{
     rtsp::{
         Error, Timeouts,
         message::{self, Message},
-        sdp::VideoTrack,
-        session::{Action, Config, Learnt, Note, Session},
+        sdp::Track,
+        session::{Action, Config, Learnt, Note, Session, Wanted},
         transport::Delivery,
     },
     tls::client::KeyCheck,
@@ -28,7 +28,7 @@ pub struct Fake {
     pub request: String,
     pub notes: Vec<Note>,
     pub delivery: Option<Delivery>,
-    pub track: Option<VideoTrack>,
+    pub track: Option<Track>,
     pub connects: Vec<(String, u16, Transport)>,
     /// Whether the last of them is over TLS.
     pub over_tls: bool,
@@ -43,6 +43,7 @@ pub struct Fake {
 pub fn config(uri: &str) -> Config {
     Config {
         uri: StreamUri::split(uri).unwrap().0,
+        wanted: Wanted::Video,
         credentials: Some(Credentials { username: "admin".into(), password: Secret::new("secret") }),
         allow_clear_password: false,
         transport: None,

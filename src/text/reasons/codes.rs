@@ -151,6 +151,14 @@ codes! {
     NewSessionWanted "new_session_wanted" "the camera asked for a new session"
     AnotherCodec "another_codec" "the camera sends another codec than it described"
 
+    // Sound.
+    NoSound "no_sound" "the stream has no sound"
+    SwitchOnSound "switch_on_sound" "switch on the microphone and the sound of this stream in the camera"
+    UnsupportedSound "unsupported_sound" "the sound is encoded as \"{codec}\""
+    SetSoundCodec "set_sound_codec" "set the sound of the camera to G.711 or AAC"
+    SilentSound "silent_sound" "no sound for {seconds:.0} s"
+    SoundNeedsLive "sound_needs_live" "sound is read only beside a live picture that the agent reads by RTSP"
+
     // JPEG over HTTP.
     NotJpeg "not_jpeg" "the camera sends {type} instead of JPEG"
     BadHttpAnswer "bad_http_answer" "the camera's answer cannot be read as HTTP[: {error}]"

@@ -62,6 +62,7 @@ impl Identification<'_> {
             Need::Metrics if !rights.metrics => "metrics",
             Need::Show if !rights.show => "show",
             Need::Ptz if !rights.ptz => "ptz",
+            Need::Listen if !rights.listen => "listen",
             Need::Everything if !principal.sees_everything() => "watch, details and metrics of all cameras",
             _ => return Ok(Some(principal)),
         };

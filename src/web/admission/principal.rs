@@ -80,9 +80,9 @@ impl Principal {
     pub fn rights(&self) -> Rights {
         match (&self.account, &self.proof) {
             (Some(account), _) => account.rights,
-            // All who reach the port may watch, but may not change a wall, nor move a camera.
+            // All who reach the port may watch, but may not change a wall, nor move or hear a camera.
             (None, Proof::Visitor(visitor)) if !visitor.is_loopback => {
-                Rights { show: false, ptz: false, ..Rights::ALL }
+                Rights { show: false, ptz: false, listen: false, ..Rights::ALL }
             }
             (None, _) => Rights::ALL,
         }
@@ -95,7 +95,7 @@ impl Principal {
 
     /// Whether nothing is kept from it.
     pub fn sees_everything(&self) -> bool {
-        let Rights { watch, details, metrics, show: _, ptz: _ } = self.rights();
+        let Rights { watch, details, metrics, show: _, ptz: _, listen: _ } = self.rights();
         watch && details && metrics && self.account.as_ref().is_none_or(|account| account.cameras == Seen::All)
     }
 
@@ -147,6 +147,7 @@ pub fn rights(rights: Rights) -> Vec<&'static str> {
         ("metrics", rights.metrics),
         ("show", rights.show),
         ("ptz", rights.ptz),
+        ("listen", rights.listen),
     ];
     all.into_iter().filter_map(|(word, is_given)| is_given.then_some(word)).collect()
 }

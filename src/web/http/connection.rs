@@ -27,7 +27,7 @@ use crate::web::{
     },
     ops::{metrics, status},
     ptz,
-    stream::{kept_picture, mjpeg, snapshot, wanted::Wanted},
+    stream::{kept_picture, mjpeg, snapshot, sound, wanted::Wanted},
     visible_cameras::VisibleCameras,
     wall,
     wall::{
@@ -143,6 +143,7 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
                         let viewer = query::viewer(request.url());
                         return mjpeg::serve(socket, web, wanted, viewer, method, &admitted).await;
                     }
+                    Reply::Sound(heard) => return sound::serve(socket, web, *heard, method, &admitted).await,
                     Reply::Wall(cameras, accepted) => return wall::serve(socket, web, cameras, accepted).await,
                     Reply::Legacy(wanted, accepted) => return legacy_ws::serve(socket, web, wanted, accepted).await,
                 }
@@ -161,6 +162,7 @@ async fn converse(mut socket: Socket, permit: &mut ConnectionPermit, web: &Web) 
 enum Reply {
     Whole(Response),
     Live(Wanted),
+    Sound(Box<sound::Heard>),
     Wall(VisibleCameras, Accepted),
     Legacy(Wanted, Accepted),
 }
@@ -188,6 +190,10 @@ impl Asked<'_> {
             (Route::Past(id), Some(principal)) => {
                 Reply::Whole(self.past(id, principal).unwrap_or_else(|response| response))
             }
+            (Route::Sound(id), Some(principal)) => match sound::open(self.asked, id, principal).await {
+                Ok(heard) => Reply::Sound(Box::new(heard)),
+                Err(response) => Reply::Whole(response),
+            },
             (Route::Wall, Some(principal)) => match self.upgrade(Some(wall::PROTOCOL)) {
                 Ok(accepted) => Reply::Wall(web.cameras(principal), accepted),
                 Err(response) => Reply::Whole(response),

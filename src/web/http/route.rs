@@ -15,6 +15,8 @@ pub enum Route<'a> {
     Cameras,
     /// The last seconds of the camera with this name.
     Past(&'a str),
+    /// Hearing the camera with this name.
+    Sound(&'a str),
     /// Steering the camera with this name.
     Ptz(&'a str),
     Health,
@@ -50,6 +52,8 @@ pub enum Need {
     Show,
     /// The right to steer cameras.
     Ptz,
+    /// The right to hear cameras.
+    Listen,
     /// Every right to every camera.
     Everything,
 }
@@ -62,7 +66,7 @@ const PUBLIC_FILES: [&str; 2] = ["/login.html", "/favicon.svg"];
 impl<'a> Route<'a> {
     /// A path of each kind. A test asks for them all as a stranger, and as somebody with few rights.
     #[cfg(test)]
-    pub const EXAMPLES: [&'static str; 20] = [
+    pub const EXAMPLES: [&'static str; 21] = [
         "/live/gate",
         "/snapshot/gate",
         "/ws",
@@ -70,6 +74,7 @@ impl<'a> Route<'a> {
         "/api/cameras",
         "/api/cameras/gate/past",
         "/api/cameras/gate/ptz",
+        "/api/cameras/gate/sound",
         "/healthz",
         "/metrics",
         "/api/users",
@@ -96,6 +101,7 @@ impl<'a> Route<'a> {
             | Self::Past(_) => Need::Watch,
             Self::WallOrder(..) => Need::Show,
             Self::Ptz(_) => Need::Ptz,
+            Self::Sound(_) => Need::Listen,
             Self::Metrics => Need::Metrics,
             Self::Users => Need::Everything,
             // These answer each as it may be answered.
@@ -135,6 +141,7 @@ impl<'a> Route<'a> {
                 .or_else(|| name("/ws/").map(Self::Legacy))
                 .or_else(|| of_camera("/past").map(Self::Past))
                 .or_else(|| of_camera("/ptz").map(Self::Ptz))
+                .or_else(|| of_camera("/sound").map(Self::Sound))
                 .or_else(|| wall(path))
                 .unwrap_or(Self::File(path)),
         }
@@ -173,6 +180,7 @@ mod tests {
             assert_eq!(of(other), format!("File({other:?})"));
         }
         assert_eq!(of("/api/cameras/gate/ptz"), "Ptz(\"gate\")");
+        assert_eq!(of("/api/cameras/gate/sound"), "Sound(\"gate\")");
         assert_eq!(of("/api/cameras/a/b/ptz"), "File(\"/api/cameras/a/b/ptz\")");
         assert_eq!(of("/login?to=x"), "Login");
         assert_eq!(of("/login/"), "File(\"/login/\")");

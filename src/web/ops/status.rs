@@ -28,7 +28,7 @@ use crate::{
 /// What a principal without the right to details is told of the agent, of a camera and of one of its
 /// streams. Everything else is a detail, also what will be added.
 const WITHOUT_DETAILS: [&str; 7] = ["version", "now", "uptime", "complaints", "walls", "user", "cameras"];
-const CAMERA_WITHOUT_DETAILS: [&str; 18] = [
+const CAMERA_WITHOUT_DETAILS: [&str; 20] = [
     "id",
     "name",
     "state",
@@ -47,6 +47,8 @@ const CAMERA_WITHOUT_DETAILS: [&str; 18] = [
     "profiles",
     "ptz",
     "may_steer",
+    "sound",
+    "may_listen",
 ];
 const PROFILE_WITHOUT_DETAILS: [&str; 9] =
     ["stream", "state", "why", "reason", "codec", "size", "display", "fps", "viewers"];
@@ -210,6 +212,9 @@ fn camera(web: &Web, status: &Status, principal: &Principal, now: Instant) -> Va
     let has_ptz = web.ptz.get(status.id.as_str()).is_some();
     answer["ptz"] = json!(has_ptz);
     answer["may_steer"] = json!(has_ptz && principal.rights().ptz);
+    let has_sound = web.sounds.get(status.id.as_str()).is_some();
+    answer["sound"] = json!(has_sound);
+    answer["may_listen"] = json!(has_sound && principal.rights().listen);
     if !principal.rights().details {
         keep(&mut answer, &CAMERA_WITHOUT_DETAILS);
     }

@@ -34,7 +34,7 @@ fn gate_alone() -> Seen {
 }
 
 fn accounts() -> Vec<Account> {
-    let none = Rights { watch: false, details: false, metrics: false, show: false, ptz: false };
+    let none = Rights::NONE;
     vec![
         account("guard", Rights::WATCH, gate_alone()),
         account("detective", Rights { details: true, ..Rights::WATCH }, gate_alone()),
@@ -89,7 +89,7 @@ fn expected(route: &Route<'_>) -> (u16, u16, u16) {
         // They are no handshakes.
         Route::Wall | Route::Legacy(_) => (401, 426, 403),
         Route::Metrics => (401, 403, 200),
-        Route::Users | Route::WallOrder(..) | Route::Ptz(_) => (401, 403, 403),
+        Route::Users | Route::WallOrder(..) | Route::Ptz(_) | Route::Sound(_) => (401, 403, 403),
         // There is no such wall in this scene.
         Route::WallState(_) => (401, 404, 403),
         // Nothing is kept to look back at.
@@ -148,10 +148,11 @@ fn routes_have_an_example_each() {
                 Route::WallOrder(..) => 12,
                 Route::Past(_) => 13,
                 Route::Ptz(_) => 14,
+                Route::Sound(_) => 15,
             }
         })
         .collect();
-    assert!(kinds.into_iter().eq(0..=14));
+    assert!(kinds.into_iter().eq(0..=15));
 }
 
 #[test]

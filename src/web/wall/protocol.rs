@@ -10,6 +10,7 @@ use crate::{
     camera::{CameraId, State},
     hub::{Condition, QueuedUnit},
     media::{Codec, Picture, RenditionRequest, Size, StreamInfo, UnixMicros},
+    sound::{QueuedSound, SoundCodec},
     text::Code,
 };
 
@@ -260,6 +261,16 @@ pub fn unit_header(tile: u8, codec: Codec, QueuedUnit { unit, after_gap }: &Queu
     header(codec, tile, flags, unit.sequence, unit.taken)
 }
 
+/// What precedes the bytes of a unit of sound, in which nothing refers to another unit.
+pub fn sound_header(codec: &SoundCodec, QueuedSound { unit, after_gap }: &QueuedSound) -> Header {
+    let format = match codec {
+        SoundCodec::Pcmu => 16,
+        SoundCodec::Pcma => 17,
+        SoundCodec::Aac { .. } => 18,
+    };
+    write_header(format, 0, KEY | if *after_gap { SKIPPED } else { 0 }, unit.sequence, unit.taken)
+}
+
 fn header(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros) -> Header {
     let format = match format {
         Codec::Jpeg => 1,
@@ -268,6 +279,10 @@ fn header(format: Codec, tile: u8, flags: u8, sequence: u32, taken: UnixMicros) 
         // Pages get JPEG of it.
         Codec::Mpeg4 => 4,
     };
+    write_header(format, tile, flags, sequence, taken)
+}
+
+fn write_header(format: u8, tile: u8, flags: u8, sequence: u32, taken: UnixMicros) -> Header {
     let mut bytes = [0; HEADER_LEN];
     bytes[..4].copy_from_slice(&[VERSION, format, tile, flags]);
     bytes[4..8].copy_from_slice(&sequence.to_le_bytes());

@@ -50,6 +50,8 @@ pub struct Counters {
     /// Number of PLAY requests.
     pub plays: AtomicU64,
     pub teardowns: AtomicU64,
+    /// Sessions in which sound was set up, ever.
+    pub sounds_opened: AtomicU64,
     /// Handshakes of TLS that succeeded, and the bytes of clients that came after them.
     pub handshakes: AtomicU64,
     pub decrypted: AtomicU64,

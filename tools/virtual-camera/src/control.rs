@@ -113,6 +113,7 @@ fn report(camera: &Camera) -> Value {
         "sessions": counters.sessions.load(Ordering::Relaxed),
         "sessions_opened": counters.sessions_opened.load(Ordering::Relaxed),
         "streams": { "main": stream("main"), "small": stream("small") },
+        "sounds_opened": counters.sounds_opened.load(Ordering::Relaxed),
         "teardowns": counters.teardowns.load(Ordering::Relaxed),
         "key_frame_requests": counters.key_frame_requests.load(Ordering::Relaxed),
         "frames": counters.frames.load(Ordering::Relaxed),

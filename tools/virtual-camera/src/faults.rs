@@ -105,7 +105,9 @@ impl Faults {
                 let seconds: Option<i64> = value(query, "seconds").and_then(|word| word.parse().ok());
                 self.jumped_s += seconds.ok_or((400, "jump?seconds=N with a whole number, also a negative one"))?;
             }
-            "audio-only" if !settings.audio => return Err((409, "this camera has no sound: give it audio=on")),
+            "audio-only" if settings.audio.is_none() => {
+                return Err((409, "this camera has no sound: give it audio=on"));
+            }
             "audio-only" => self.audio_only = true,
             "no-video" => self.no_video = true,
             "size" => {

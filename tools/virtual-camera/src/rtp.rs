@@ -1,10 +1,10 @@
 //! RTP (RFC 3550): how pictures and sound become packets.
 
+pub mod g711;
 pub mod h264;
 pub mod h265;
 pub mod jpeg;
 pub mod nal;
-pub mod pcma;
 pub mod rtcp;
 
 /// Maximum length of a payload, in bytes: with all headers a packet fits into an Ethernet frame.

@@ -14,6 +14,7 @@ use crate::{
     habits::Habits,
     pairs::{Pairs, on_or_off},
     ptz::PtzHabits,
+    rtp::g711::{Law, Sound},
 };
 
 pub const HELP: &str = "\
@@ -82,8 +83,8 @@ pub struct Settings {
     pub anonymous: bool,
     /// Identity of the device, unless it is derived from `id` and `serial`.
     pub uuid: Option<String>,
-    /// Whether there is an audio track.
-    pub audio: bool,
+    /// The audio track; `None`: there is none.
+    pub audio: Option<Sound>,
     /// Whether ONVIF names an address of snapshots.
     pub snapshots: bool,
     /// The pull points of its event service; `None`: it has no events.
@@ -101,6 +102,16 @@ pub struct Settings {
     /// `None`: the camera cannot be turned.
     pub ptz: Option<PtzHabits>,
     pub announcement: Announcement,
+}
+
+/// The sound of a camera that has to be heard without a word about it.
+const HUM: Sound = Sound { law: Law::A, beats: false };
+
+impl Settings {
+    /// What is heard where a track of sound is served.
+    pub fn sound(&self) -> Sound {
+        self.audio.unwrap_or(HUM)
+    }
 }
 
 /// How the camera keeps the subscriptions to its events.
@@ -151,6 +162,18 @@ impl Codec {
             Self::Mjpeg => "mjpeg",
             Self::Mpeg4 => "mpeg4",
         }
+    }
+}
+
+/// The word of an audio track.
+fn audio(word: &str) -> Option<Option<Sound>> {
+    let beat = |law| Sound { law, beats: true };
+    match word {
+        "off" => Some(None),
+        "on" => Some(Some(HUM)),
+        "pcma" => Some(Some(beat(Law::A))),
+        "pcmu" => Some(Some(beat(Law::Mu))),
+        _ => None,
     }
 }
 
@@ -315,7 +338,7 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
         serial: pairs.take("serial").unwrap_or(serial),
         anonymous: pairs.word("anonymous", false, on_or_off)?,
         uuid: pairs.take("uuid").filter(|uuid| !uuid.is_empty()),
-        audio: pairs.word("audio", false, on_or_off)?,
+        audio: pairs.word("audio", None, audio)?,
         snapshots: pairs.word("snapshots", true, on_or_off)?,
         events: pairs.word("events", None, |word| match word {
             "off" => Some(None),
@@ -353,6 +376,9 @@ fn camera(n: usize, description: &str) -> Result<Settings, String> {
     }
     if settings.server == Software::Gstreamer && settings.clip.is_some() {
         return Err("only server=own sends clips".into());
+    }
+    if settings.server == Software::Gstreamer && settings.audio.is_some_and(|sound| sound != HUM) {
+        return Err("only server=own has a beat".into());
     }
     if settings.server == Software::Own && (settings.group.is_some() || settings.tunnel) {
         return Err("only server=gstreamer has a group or a tunnel".into());

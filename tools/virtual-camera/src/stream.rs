@@ -131,7 +131,7 @@ impl Stream {
     pub fn offer(&self) -> Offer {
         let no_video = self.camera.faults().no_video;
         let video = (!no_video).then(|| self.camera.codec());
-        Offer { video, audio: no_video || self.camera.settings.audio }
+        Offer { video, audio: no_video || self.camera.settings.audio.is_some() }
     }
 }
 

@@ -13,14 +13,19 @@ use super::{
 };
 use crate::{
     agent::supervisor::{
-        AttemptOutcome, StreamFailure, SupervisorTask,
+        AttemptOutcome, ResolvedStream, StreamFailure, SupervisorTask,
         context::OpeningTurn,
         rtsp_failure::rtsp_failure,
         synchronization::{Answer, Synchronization},
     },
     camera::{Reader, Source},
     http_auth::login::{LoginError, random_seed},
-    rtsp::{self, Error, Retry, Timeouts, client::Outcome, sdp::NoVideo, session::Config},
+    rtsp::{
+        self, Error, Retry, Timeouts,
+        client::Outcome,
+        sdp::NoVideo,
+        session::{Config, Wanted},
+    },
     sync::{Notified, Notifier},
     text::Code,
 };
@@ -40,6 +45,7 @@ impl SupervisorTask {
         let mut key_frames = self.key_frame_source(target, key_frame_wanted);
         let (outcome, ended) = self.watch_client(&mut client, &mut key_frames, target, turn, started).await;
         self.key_frame_requests = key_frames.requests;
+        self.shared.set_read(self.role, None);
         client.end();
         self.report_end(&outcome, target, turn.as_ref());
         let ended = match ended {
@@ -64,6 +70,7 @@ impl SupervisorTask {
     ) -> Client<Outcome> {
         let config = Config {
             uri: stream.clone(),
+            wanted: Wanted::Video,
             credentials: found.login_for(stream).cloned(),
             allow_clear_password: self.stream_source.clear_password,
             transport: self.stream_source.transport.or(stream.transport()),
@@ -145,6 +152,9 @@ impl SupervisorTask {
                     Progress::Live => {
                         was_live = true;
                         self.went_live(target, transport, watch.is_unconfirmed(), Instant::now());
+                        let found = target.found.clone();
+                        let found = ResolvedStream { transport: transport.or(found.transport), ..found };
+                        self.shared.set_read(self.role, Some((target.stream.clone(), found)));
                     }
                 }
                 *turn = None;
@@ -181,7 +191,7 @@ impl SupervisorTask {
 }
 
 /// The limits of a client's steps in a session that must have its first frame `within` this time.
-fn timeouts(within: Duration) -> Timeouts {
+pub(in crate::agent::supervisor) fn timeouts(within: Duration) -> Timeouts {
     let usual = Timeouts::default();
     let capped = |limit: Duration| limit.min(within);
     Timeouts {
@@ -224,6 +234,8 @@ fn is_beyond_client(error: &Error, had_video: bool) -> bool {
         | Error::Redirect { .. }
         | Error::TooManyRedirects
         | Error::NoVideo(NoVideo::NoVideo | NoVideo::Encrypted)
+        | Error::NoAudio(_)
+        | Error::Silent { .. }
         | Error::EndedByCamera
         | Error::NewSessionWanted
         | Error::Bye

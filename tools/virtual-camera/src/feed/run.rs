@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, MutexGuard, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use super::{Feed, Kind, Shape, State, Unit};
@@ -11,7 +11,7 @@ use crate::{
     camera::count,
     clip::Clip,
     encoder::{Encoded, Encoder},
-    rtp::pcma,
+    rtp::g711,
     settings::Codec,
 };
 
@@ -174,24 +174,28 @@ impl Film {
 }
 
 fn run_hum(feed: &Feed) {
-    let interval = Duration::from_secs(1) * pcma::SAMPLES / pcma::RATE;
+    let interval = Duration::from_secs(1) * g711::SAMPLES / g711::RATE;
     let (began, mut made) = (feed.now(), 0_u32);
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |today| today.as_micros() as u64);
     loop {
         let at = began + interval * made;
+        // A packet is complete when its last sample is taken.
+        let due = at + interval;
         let mut state = feed.lock();
         loop {
             if !state.senders.iter().any(|sender| sender.kind == Kind::Audio) {
                 state.humming = false;
                 return;
             }
-            let left = at.saturating_sub(feed.now());
+            let left = due.saturating_sub(feed.now());
             if left.is_zero() {
                 break;
             }
             state = feed.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(state);
-        feed.deliver(&Unit::of_sound(u64::from(made) * u64::from(pcma::SAMPLES), at));
+        let bytes = feed.camera.settings.sound().packet(u64::from(made) * u64::from(g711::SAMPLES), today);
+        feed.deliver(&Unit::of_sound(bytes, at));
         made += 1;
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     encoder::Encoded,
     faults::Faults,
     habits::Habits,
-    rtp::{self, Payload, h264, h265, jpeg::Picture, marked, nal, pcma},
+    rtp::{self, Payload, g711, h264, h265, jpeg::Picture, marked, nal},
     settings::Codec,
 };
 
@@ -21,7 +21,7 @@ impl Kind {
     pub fn clock(self) -> u32 {
         match self {
             Self::Video => 90_000,
-            Self::Audio => pcma::RATE,
+            Self::Audio => g711::RATE,
         }
     }
 }
@@ -113,9 +113,9 @@ impl Unit {
         (!payloads.is_empty()).then_some(Self { kind: Kind::Video, is_key, at: picture.at, payloads })
     }
 
-    /// The packet of sound that begins with sample `first`.
-    pub fn of_sound(first: u64, at: Duration) -> Self {
-        let payload = Payload { bytes: pcma::hum(first), marker: false };
+    /// A packet of sound, whose first sample was taken at `at`.
+    pub fn of_sound(bytes: Vec<u8>, at: Duration) -> Self {
+        let payload = Payload { bytes, marker: false };
         Self { kind: Kind::Audio, is_key: true, at, payloads: vec![payload] }
     }
 }

@@ -15,7 +15,6 @@ use super::{
 use crate::{
     camera::count,
     feed::{Feed, Kind},
-    rtp::pcma,
 };
 
 const PUBLIC: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
@@ -112,6 +111,7 @@ impl Context<'_> {
             id: u64::from(getrandom::u32().unwrap_or_default()),
             name: &settings.name,
             offer,
+            law: settings.sound().law,
             sets: sets.as_ref(),
             size: feed.stream.size(),
             fps: settings.fps,
@@ -132,7 +132,7 @@ impl Context<'_> {
         let (offer, habits) = (feed.stream.offer(), self.server.camera.habits());
         let mut kinds = Vec::new();
         kinds.extend(offer.video.map(|codec| (Kind::Video, sdp::payload_type(codec))));
-        kinds.extend(offer.audio.then_some((Kind::Audio, pcma::PAYLOAD_TYPE)));
+        kinds.extend(offer.audio.then_some((Kind::Audio, self.server.camera.settings.sound().law.payload_type())));
         // The URL of the stream itself means the only track.
         let track = track.or((kinds.len() == 1).then_some(0)).ok_or(459_u16)?;
         let (kind, payload_type) = *kinds.get(track).ok_or(404_u16)?;
@@ -162,6 +162,9 @@ impl Context<'_> {
                 session
             }
         };
+        if kind == Kind::Audio {
+            count(&self.server.camera.counters.sounds_opened);
+        }
         let sender = session.add(track, Sender::new(kind, payload_type, way));
         feed.prepare();
         let ssrc = if habits.wrong_ssrc { !sender.ssrc } else { sender.ssrc };

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use crate::{
     feed::Sets,
     habits::Habits,
-    rtp::pcma,
+    rtp::g711::{self, Law},
     settings::Codec,
     stream::{Offer, Size},
 };
@@ -23,6 +23,8 @@ pub struct Description<'a> {
     pub id: u64,
     pub name: &'a str,
     pub offer: Offer,
+    /// Of the sound.
+    pub law: Law,
     pub sets: Option<&'a Sets>,
     pub size: Size,
     pub fps: u32,
@@ -59,9 +61,10 @@ impl Description<'_> {
             track += 1;
         }
         if self.offer.audio {
-            let number = pcma::PAYLOAD_TYPE;
+            let number = self.law.payload_type();
             let _ = write!(text, "m=audio 0 RTP/AVP {number}\r\nc=IN {kind} {}\r\n", unspecified(kind));
-            let _ = write!(text, "a=rtpmap:{number} PCMA/{}\r\na=control:{}\r\n", pcma::RATE, self.control(track));
+            let _ = write!(text, "a=rtpmap:{number} {}/{}\r\n", self.law.name(), g711::RATE);
+            let _ = write!(text, "a=control:{}\r\n", self.control(track));
         }
         text
     }
@@ -137,7 +140,8 @@ mod tests {
     fn described(offer: Offer, sets: Option<&Sets>, habits: Habits) -> String {
         let (ip, url) = (IpAddr::from([127, 0, 0, 11]), "rtsp://127.0.0.11:8554/main");
         let size = (640, 360);
-        Description { ip, id: 7, name: "gate", offer, sets, size, fps: 25, bitrate: 900, url, habits }.text()
+        Description { ip, id: 7, name: "gate", offer, law: Law::A, sets, size, fps: 25, bitrate: 900, url, habits }
+            .text()
     }
 
     #[test]
