@@ -21,6 +21,9 @@ pub struct AacPacking {
     pub samples: u32,
 }
 
+/// The size of a frame in bytes, and its place in time in frames after the first one of the packet.
+type FrameHeader = (usize, u32);
+
 impl AacPacking {
     /// From the parameters of `a=fmtp`; `None` if they name fields that are not read.
     pub fn of(fmtp: &Fmtp) -> Option<Self> {
@@ -81,7 +84,7 @@ impl AacPacking {
     }
 
     /// The size and the place in time of each frame, and the data behind the headers.
-    fn headers(self, payload: &[u8]) -> Option<(Vec<(usize, u32)>, &[u8])> {
+    fn headers(self, payload: &[u8]) -> Option<(Vec<FrameHeader>, &[u8])> {
         let (length, rest) = payload.split_first_chunk::<2>()?;
         let bits = usize::from(u16::from_be_bytes(*length));
         let (headers, data) = rest.split_at_checked(bits.div_ceil(8))?;
