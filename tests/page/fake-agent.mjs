@@ -48,6 +48,10 @@ export class FakeAgent {
     soundAnswer = null;
     /** What differs in the format of the sound. */
     soundFormat = {};
+    /** Units that are sent one after the other, again and again; null: a tone of G.711. @type {Buffer[] | null} */
+    soundUnits = null;
+    /** Pause between units of sound, in milliseconds. */
+    soundInterval = 40;
     /** By so many milliseconds the sound is older than it should be. */
     soundDelay = 0;
     /** The walls that pages have named. @type {string[]} */
@@ -358,7 +362,7 @@ export class FakeAgent {
         response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(answer));
     }
 
-    /** A tone of G.711 µ-law in units of 40 ms, until the page ends it. */
+    /** Sound, until the page ends it; a tone of G.711 µ-law if no units are given. */
     #sendSound(id, response) {
         if (this.soundAnswer !== null) {
             const [status, answer] = this.soundAnswer;
@@ -369,15 +373,16 @@ export class FakeAgent {
         response.writeHead(200, { "Content-Type": "application/octet-stream", "X-Audio": JSON.stringify(format) });
         this.listeners.set(id, (this.listeners.get(id) ?? 0) + 1);
         let sequence = 0;
+        const tone = Buffer.from(Array.from({ length: 320 }, (_, i) => (i % 8 < 4 ? 0x20 : 0xa0)));
         const timer = setInterval(() => {
-            const unit = Buffer.alloc(4 + 16 + 320);
-            unit.writeUInt32LE(16 + 320, 0);
-            unit.set([1, 16, 0, 1], 4);
-            unit.writeUInt32LE(sequence++, 8);
-            unit.writeBigUInt64LE(BigInt(Math.round((this.now() - this.soundDelay) * 1000)), 12);
-            for (let i = 0; i < 320; i++) unit[20 + i] = i % 8 < 4 ? 0x20 : 0xa0;
-            response.write(unit);
-        }, 40);
+            const payload = this.soundUnits?.[sequence % this.soundUnits.length] ?? tone;
+            const head = Buffer.alloc(4 + 16);
+            head.writeUInt32LE(16 + payload.length, 0);
+            head.set([1, 16, 0, 1], 4);
+            head.writeUInt32LE(sequence++, 8);
+            head.writeBigUInt64LE(BigInt(Math.round((this.now() - this.soundDelay) * 1000)), 12);
+            response.write(Buffer.concat([head, payload]));
+        }, this.soundInterval);
         response.on("close", () => {
             clearInterval(timer);
             this.listeners.set(id, this.listeners.get(id) - 1);

@@ -7,8 +7,9 @@ import { until } from "./browser.mjs";
 import { LIVE_TIMEOUT, allLive, browser, facts, needsControl, urlOf, useBrowser } from "./live-fixture.mjs";
 
 const CAMERA = "yard";
-/** A beep is heard within this time of its second, as a median, in milliseconds: the page's buffer is 150 of it. */
-const HEARD_WITHIN = 600;
+/** A beep is heard within this time of its second, as a median, in milliseconds: the page's buffer is 150 to
+ * 350 of it, and a busy machine delivers late. */
+const HEARD_WITHIN = 900;
 const BEEPS = 4;
 
 useBrowser({ args: ["--autoplay-policy=no-user-gesture-required"] });

@@ -1,7 +1,9 @@
 // Sound: nothing is heard before somebody wants it, one camera at a time, never beside a picture that is not live.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { test } from "node:test";
+import { promisify } from "node:util";
 
 import { until } from "./browser.mjs";
 import { noFrame, reasonOf, retry } from "./fake-agent.mjs";
@@ -28,6 +30,19 @@ useFixture({
         };
     }),
 });
+
+/** A tone as AAC of 16 kHz, one channel: frames of 64 ms, without the heads of ADTS. */
+async function aacFrames() {
+    const command = "-v error -f lavfi -i sine=frequency=500:sample_rate=16000:duration=2 -af volume=12dB -ac 1 -c:a aac -b:a 32k -f adts -";
+    const { stdout } = await promisify(execFile)("ffmpeg", command.split(" "), { encoding: "buffer" });
+    const frames = [];
+    for (let at = 0; at + 7 <= stdout.length; ) {
+        const length = ((stdout[at + 3] & 3) << 11) | (stdout[at + 4] << 3) | (stdout[at + 5] >> 5);
+        frames.push(stdout.subarray(at + ((stdout[at + 1] & 1) === 1 ? 7 : 9), at + length));
+        at += length;
+    }
+    return frames;
+}
 
 const mark = (camera) => page.locator(`camera-tile[camera="camera-${camera}"] .sound`);
 const stateOf = async (camera) => ((await mark(camera).count()) === 0 ? null : mark(camera).getAttribute("data-state"));
@@ -132,4 +147,16 @@ test("who cannot hear a camera is told why", async () => {
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("a");
     await until("a camera without sound", async () => (await message()).includes("Yard cannot be heard"));
+});
+
+test("AAC is decoded by the browser and heard", async () => {
+    agent.soundUnits = await aacFrames();
+    assert.ok(agent.soundUnits.length > 25, String(agent.soundUnits.length));
+    agent.soundInterval = 64;
+    // AAC-LC, 16 kHz, one channel (ISO 14496-3, AudioSpecificConfig).
+    agent.soundFormat = { format: "aac", codec: "mp4a.40.2", sample_rate: 16_000, channels: 1, config: "FAg=" };
+    await listen();
+    const loud = async () => (await played()).filter(({ peak }) => peak > 0.1);
+    const sounds = await until("the tone", async () => (await loud()).length >= 10 && loud());
+    assert.ok(sounds.every(({ waits, seconds, peak }) => waits >= 0 && waits < 1 && Math.abs(seconds - 0.064) < 1e-6 && peak <= 1), JSON.stringify(sounds));
 });
