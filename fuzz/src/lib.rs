@@ -28,6 +28,7 @@ mod modules {
     pub mod reactor;
     pub mod rtsp;
     pub mod sandbox;
+    pub mod sound;
     pub mod sync;
     pub mod tcp;
     pub mod text;

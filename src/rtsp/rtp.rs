@@ -71,7 +71,7 @@ use std::time::{Duration, Instant};
 pub use audio::{AacPacking, AudioConfig, AudioPacking, AudioReceiver, AudioUnit};
 pub use backlog::{Backlog, Passage};
 pub use config::{Encoding, KeyFrameRequest, TrackConfig, Transport, UnsupportedEncoding};
-pub(in crate::rtsp) use fmtp::Fmtp;
+pub(super) use fmtp::Fmtp;
 pub use integrity::KeyFrameGate;
 pub use receiver::TrackReceiver;
 

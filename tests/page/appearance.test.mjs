@@ -209,15 +209,3 @@ test("the whole page has less than 64 kB compressed", async () => {
     assert.ok(sum < MAX_PAGE_BYTES, `${sum} bytes in ${bodies.size} files`);
     console.log(`# the page: ${sum} bytes compressed in ${bodies.size} files`);
 });
-
-test("in a browser that is nothing but full screen the pointer is there while it moves", async () => {
-    const session = await page.context().newCDPSession(page);
-    await session.send("Emulation.setEmulatedMedia", { features: [{ name: "display-mode", value: "fullscreen" }] });
-    await page.goto(agent.url);
-    const cursor = () => page.evaluate(() => getComputedStyle(document.documentElement).cursor);
-    await page.mouse.move(100, 100);
-    await until("it is hidden", async () => (await cursor()) === "none");
-    await page.mouse.move(120, 100);
-    assert.equal(await cursor(), "auto");
-    await session.send("Emulation.setEmulatedMedia", { features: [] });
-});

@@ -56,7 +56,7 @@ for (const { name, start, skip } of [
         agent.cameras[1].moving = true;
         await until("live again", async () => (await verdicts()) === "live,live,live,live");
         await browser.key("i");
-        await until("information", () => browser.evaluate(() => document.querySelector("#info h2").textContent === "Gate"));
+        await until("information", () => browser.evaluate(() => document.querySelector("#info h2")?.textContent === "Gate"));
     });
 
     test("the wall over Motion JPEG moves and shows a frozen stream as stale", async () => {

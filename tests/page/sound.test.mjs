@@ -45,7 +45,7 @@ async function aacFrames() {
 }
 
 const mark = (camera) => page.locator(`camera-tile[camera="camera-${camera}"] .sound`);
-const stateOf = async (camera) => ((await mark(camera).count()) === 0 ? null : mark(camera).getAttribute("data-state"));
+const stateOf = (camera) => mark(camera).evaluateAll((marks) => marks[0]?.dataset.state ?? null);
 const heard = (camera) => async () => (await stateOf(camera)) === "heard";
 const listeners = (camera) => agent.listeners.get(`camera-${camera}`) ?? 0;
 const played = () => page.evaluate(() => window.played);

@@ -58,7 +58,7 @@ add_input() {
         copy_as_is "$1" "$2" "/lib/udev/rules.d/$rule"
     done
     # shellcheck disable=SC2046 # a list of words
-    copy_closure "$1" "$2" $(cd "$1" && ls lib/udev/libinput-* | sed 's/^/\//')
+    copy_closure "$1" "$2" $(cd "$1" && find lib/udev -name 'libinput-*' | sed 's/^/\//')
     copy_as_is "$1" "$2" /usr/share/libinput
 }
 
