@@ -24,6 +24,7 @@ mod privileges;
 mod report;
 mod retry_throttle;
 mod rules;
+mod side_tasks;
 mod signals;
 mod sound_readers;
 mod steerings;

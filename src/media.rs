@@ -237,6 +237,12 @@ pub struct StreamInfo {
 }
 
 impl StreamInfo {
+    /// A stream of JPEGs of this size. They come whenever the camera has one.
+    pub fn of_jpeg(size: Size) -> Self {
+        let (sample_aspect, transform) = (SampleAspect::SQUARE, Transform::NONE);
+        Self { codec: Codec::Jpeg, codec_config: None, size, sample_aspect, transform, fps: 0.0 }
+    }
+
     /// The size of its pictures as they are shown, on square pixels, in pixels; [`StreamInfo::size`] if
     /// the samples are square and nothing is cut off or turned.
     pub fn display_size(&self) -> Size {

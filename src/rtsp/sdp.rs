@@ -200,12 +200,7 @@ impl SessionDescription {
     fn fmtp<'a>(&'a self, media: &'a Media, payload_type: u8) -> &'a str {
         let elsewhere = self.media.iter().filter(|other| other.kind == media.kind || other.kind != "audio");
         let elsewhere = elsewhere.flat_map(|other| &other.attributes);
-        let mut lines = media.attributes.iter().chain(&self.attributes).chain(elsewhere);
-        let parameters = lines.find_map(|(name, value)| {
-            let (number, parameters) = value.split_once([' ', '\t'])?;
-            (name == "fmtp" && number.parse() == Ok(payload_type)).then_some(parameters)
-        });
-        parameters.unwrap_or("").trim()
+        fmtp_among(media.attributes.iter().chain(&self.attributes).chain(elsewhere), payload_type)
     }
 }
 
@@ -233,22 +228,26 @@ impl Media {
 
     /// Name and clock rate of the format.
     fn rtpmap(&self, payload_type: u8) -> Option<(&str, &str)> {
-        self.rtpmaps().find(|(number, ..)| number.parse() == Ok(payload_type)).map(|(_, name, rate)| (name, rate))
+        self.rtpmap_of(payload_type).map(|map| (map.name, map.rate))
     }
 
     /// Name and clock rate of the only map, if there is only one format, too.
     fn only_rtpmap(&self) -> Option<(&str, &str)> {
         let mut maps = self.rtpmaps();
         let only = maps.next().filter(|_| maps.next().is_none() && self.formats.len() == 1)?;
-        Some((only.1, only.2))
+        Some((only.name, only.rate))
     }
 
-    /// `(number, name, clock rate)` of each map.
-    fn rtpmaps(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+    fn rtpmap_of(&self, payload_type: u8) -> Option<RtpMap<'_>> {
+        self.rtpmaps().find(|map| map.number.parse() == Ok(payload_type))
+    }
+
+    fn rtpmaps(&self) -> impl Iterator<Item = RtpMap<'_>> {
         self.attributes.iter().filter(|(name, _)| name == "rtpmap").filter_map(|(_, value)| {
             let (number, encoding) = value.split_once([' ', '\t'])?;
-            let mut parts = encoding.trim().split('/');
-            Some((number, parts.next()?.trim(), parts.next().unwrap_or("").trim()))
+            let mut parts = encoding.trim().split('/').map(str::trim);
+            let mut part = || parts.next().unwrap_or("");
+            Some(RtpMap { number, name: part(), rate: part(), channels: part() })
         })
     }
 
@@ -290,6 +289,24 @@ impl Media {
         let side = |text: &str| text.trim().parse().ok().filter(|side| (1..=16_384).contains(side));
         Some((side(width)?, side(height)?))
     }
+}
+
+/// The value of `a=rtpmap`, as it is written; parts that are left out are empty.
+struct RtpMap<'a> {
+    number: &'a str,
+    name: &'a str,
+    /// The clock rate.
+    rate: &'a str,
+    channels: &'a str,
+}
+
+/// The parameters of the format `payload_type` in the first `a=fmtp` of it among `lines`.
+fn fmtp_among<'a>(lines: impl IntoIterator<Item = &'a (String, String)>, payload_type: u8) -> &'a str {
+    let parameters = lines.into_iter().find_map(|(name, value)| {
+        let (number, parameters) = value.split_once([' ', '\t'])?;
+        (name == "fmtp" && number.parse() == Ok(payload_type)).then_some(parameters)
+    });
+    parameters.unwrap_or("").trim()
 }
 
 /// The group in the value of `c=`: `IN IP4 239.1.2.3/127/1`.

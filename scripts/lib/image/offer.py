@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Offers files over HTTP until it is ended, and nothing beside them: scripts/update --serve.
 
-Whoever reaches the port may fetch them, so one address cannot have all connections, and nobody can
-hold one for long without taking what is offered.
+Everybody who reaches the port may fetch them. One address has a share of the connections, and a connection
+ends that takes nothing.
 
 usage: offer.py ADDRESS:PORT FILE...
 """
@@ -47,7 +47,8 @@ class Counter:
                 del self.of_address[address]
 
 
-def household(peer):
+def address_prefix(peer):
+    """Whose share of the connections a visitor has."""
     address = ipaddress.ip_address(peer[0].split("%")[0])
     if address.version == 6 and address.ipv4_mapped:
         address = address.ipv4_mapped
@@ -116,7 +117,7 @@ def main():
     with socket.create_server((host, int(port)), family=family) as listener:
         while True:
             client, peer = listener.accept()
-            address = household(peer)
+            address = address_prefix(peer)
             if not counter.admit(address):
                 client.settimeout(1)
                 try:

@@ -150,7 +150,7 @@ keys_reach_the_page() {
     eventually "$AGAIN_SECONDS" is_one_camera || return 1
     # Two digits in quick succession are one number.
     sleep 5
-    tiles_moving >"$work/moving"
+    screen_dump "$work/screen-2.ppm"
     keep_screen one
     monitor 'sendkey 4'
     eventually "$AGAIN_SECONDS" is_whole_wall

@@ -5,9 +5,11 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use smol::{Task, Timer, future::FutureExt};
+use smol::{Timer, future::FutureExt};
 
-use super::{CameraShared, Context, StreamFailure, offline, rtsp_failure::rtsp_failure, session};
+use super::{
+    CameraShared, Context, HasSideTask, SideTask, StreamFailure, offline, rtsp_failure::rtsp_failure, session,
+};
 use crate::{
     agent::backoff::Backoff,
     camera::{CameraId, StreamSource},
@@ -26,12 +28,10 @@ use crate::{
 /// The session is kept for so long after the last listener has gone: another one may come, or the same one again.
 const KEPT: Duration = Duration::from_secs(3);
 
-/// A running task. Dropping it asks the task to end; the task sends TEARDOWN first.
+/// A running task. It ends after the TEARDOWN.
 pub struct SoundReader {
-    stop: Latch,
     stream_source: StreamSource,
-    /// `None` once somebody waits for it.
-    task: Option<Task<()>>,
+    task: SideTask,
 }
 
 impl SoundReader {
@@ -53,36 +53,23 @@ impl SoundReader {
             backoff: Backoff::default(),
             learnt: None,
         };
-        let task = context.executor.spawn(task.run());
-        Self { stop, stream_source: stream_source.clone(), task: Some(task) }
+        let task = SideTask::start(context, stop, task.run());
+        Self { stream_source: stream_source.clone(), task }
     }
 
     /// Whether it reads what this configuration says.
     pub fn is_of(&self, stream_source: &StreamSource) -> bool {
         self.stream_source.eq_main(stream_source)
     }
-
-    /// Asks the task to end, without waiting.
-    pub fn stop(&self) {
-        self.stop.set();
-    }
-
-    /// Asks the task to end and waits for it.
-    pub async fn end(mut self) {
-        self.stop();
-        if let Some(task) = self.task.take() {
-            task.await;
-        }
-    }
 }
 
-impl Drop for SoundReader {
-    fn drop(&mut self) {
-        self.stop();
-        if let Some(task) = self.task.take() {
-            // Detached: it ends after the TEARDOWN.
-            task.detach();
-        }
+impl HasSideTask for SoundReader {
+    fn side_task(&self) -> &SideTask {
+        &self.task
+    }
+
+    fn into_side_task(self) -> SideTask {
+        self.task
     }
 }
 

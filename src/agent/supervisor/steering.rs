@@ -10,11 +10,11 @@ use std::{
 };
 
 use smol::{
-    Task, Timer,
+    Timer,
     future::{FutureExt, pending},
 };
 
-use super::{CameraShared, Context, locator::Locator};
+use super::{CameraShared, Context, HasSideTask, SideTask, locator::Locator};
 use crate::{
     camera::{CameraId, PtzOptions, StreamSource},
     hub::Stream,
@@ -39,14 +39,12 @@ const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The conversation is kept for so long without a request: clocks are set and addresses change.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// A running task. Dropping it asks the task to end; the task stops the camera first.
+/// A running task. It ends when the camera stands, or after [`drive::LAST_STOP`].
 pub struct Steering {
-    stop: Latch,
     stream_source: StreamSource,
     options: PtzOptions,
     control: Arc<PtzControl>,
-    /// `None` once somebody waits for it.
-    task: Option<Task<()>>,
+    task: SideTask,
 }
 
 impl Steering {
@@ -71,8 +69,8 @@ impl Steering {
             error: None,
             warned: false,
         };
-        let task = context.executor.spawn(task.run(options));
-        Self { stop, stream_source: stream_source.clone(), options, control, task: Some(task) }
+        let task = SideTask::start(context, stop, task.run(options));
+        Self { stream_source: stream_source.clone(), options, control, task }
     }
 
     /// Whether it does what this configuration says.
@@ -83,28 +81,15 @@ impl Steering {
     pub fn control(&self) -> &PtzControl {
         &self.control
     }
-
-    /// Asks the task to end, without waiting.
-    pub fn stop(&self) {
-        self.stop.set();
-    }
-
-    /// Asks the task to end and waits until the camera stands, or for [`drive::LAST_STOP`].
-    pub async fn end(mut self) {
-        self.stop();
-        if let Some(task) = self.task.take() {
-            task.await;
-        }
-    }
 }
 
-impl Drop for Steering {
-    fn drop(&mut self) {
-        self.stop();
-        if let Some(task) = self.task.take() {
-            // Detached: it ends when the camera stands.
-            task.detach();
-        }
+impl HasSideTask for Steering {
+    fn side_task(&self) -> &SideTask {
+        &self.task
+    }
+
+    fn into_side_task(self) -> SideTask {
+        self.task
     }
 }
 

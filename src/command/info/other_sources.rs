@@ -16,7 +16,7 @@ use crate::{
         stream::{Event, read},
     },
     ipc::{FromWorker, Open},
-    media::{AccessUnit, Codec, SampleAspect, Size, StreamInfo, transform::Transform},
+    media::{AccessUnit, StreamInfo},
     sandbox::SandboxPolicy,
     sync::Latch,
     tls::client::KeyCheck,
@@ -51,7 +51,7 @@ pub async fn measure_http(
         let mut measurement = measurement.borrow_mut();
         match event {
             Event::Picture { jpeg, size, received_at } => {
-                measurement.info = Some(jpeg_info(size));
+                measurement.info = Some(StreamInfo::of_jpeg(size));
                 let unit = AccessUnit { sequence: 0, taken: 0, key: true, damage: None, data: jpeg.into() };
                 measurement.take_frame(unit, received_at, started);
             }
@@ -118,15 +118,4 @@ pub async fn measure_with_opencv(uri: &StreamUri, credentials: Option<&Credentia
     worker.end(CLOSE_TIMEOUT).await;
     measurement.time = started.elapsed();
     measurement.or_error(error)
-}
-
-fn jpeg_info(size: Size) -> StreamInfo {
-    StreamInfo {
-        codec: Codec::Jpeg,
-        codec_config: None,
-        size,
-        sample_aspect: SampleAspect::SQUARE,
-        transform: Transform::NONE,
-        fps: 0.0,
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{MAX_FORMATS, Media, SessionDescription, first};
+use super::{MAX_FORMATS, Media, SessionDescription, first, fmtp_among};
 use crate::{
     rtsp::rtp::{AacPacking, AudioPacking, Fmtp},
     sound::{SoundCodec, SoundFormat},
@@ -78,17 +78,8 @@ impl Media {
 
     /// Name, rate and channels of the format.
     fn audio_map(&self, payload_type: u8) -> Option<(String, u32, u8)> {
-        self.attributes.iter().filter(|(name, _)| name == "rtpmap").find_map(|(_, value)| {
-            let (number, encoding) = value.split_once([' ', '\t'])?;
-            if number.parse() != Ok(payload_type) {
-                return None;
-            }
-            let mut parts = encoding.trim().split('/').map(str::trim);
-            let name = parts.next()?.to_ascii_uppercase();
-            let rate = parts.next().and_then(|rate| rate.parse().ok()).unwrap_or(8000);
-            let channels = parts.next().and_then(|channels| channels.parse().ok()).unwrap_or(1);
-            Some((name, rate, channels))
-        })
+        let map = self.rtpmap_of(payload_type)?;
+        Some((map.name.to_ascii_uppercase(), map.rate.parse().unwrap_or(8000), map.channels.parse().unwrap_or(1)))
     }
 }
 
@@ -106,7 +97,7 @@ fn audio_format(media: &Media, payload_type: u8) -> Option<(SoundFormat, AudioPa
         "PCMU" => (SoundCodec::Pcmu, AudioPacking::Samples),
         "PCMA" => (SoundCodec::Pcma, AudioPacking::Samples),
         "MPEG4-GENERIC" => {
-            let fmtp = Fmtp::parse(media.fmtp_of(payload_type));
+            let fmtp = Fmtp::parse(fmtp_among(&media.attributes, payload_type));
             let config = fmtp.hexadecimal("config").filter(|config| (2..=MAX_CONFIG_LEN).contains(&config.len()))?;
             let packing = AacPacking::of(&fmtp)?;
             (SoundCodec::Aac { config }, AudioPacking::Aac(packing))
@@ -114,16 +105,6 @@ fn audio_format(media: &Media, payload_type: u8) -> Option<(SoundFormat, AudioPa
         _ => return None,
     };
     Some((SoundFormat { codec, sample_rate, channels }, packing))
-}
-
-impl Media {
-    /// The parameters of the format `payload_type` below this media.
-    fn fmtp_of(&self, payload_type: u8) -> &str {
-        let lines = self.attributes.iter().filter(|(name, _)| name == "fmtp");
-        let found = lines.filter_map(|(_, value)| value.split_once([' ', '\t']));
-        let found = found.into_iter().find(|(number, _)| number.parse() == Ok(payload_type));
-        found.map_or("", |(_, parameters)| parameters.trim())
-    }
 }
 
 #[cfg(test)]

@@ -41,11 +41,8 @@ pub async fn keep(asked: &Identification<'_>, id: &str, wanted: &Wanted) -> Resu
         return Err(Response::error(404, words));
     };
     let picture = snapshot::newest(asked.web, wanted).await?;
-    let (folder, id) = (folder, id.to_owned());
-    let shown = folder.display().to_string();
-    let camera = id.clone();
-    let kept = smol::unblock(move || write(&folder, &camera, &picture)).await;
-    match kept {
+    let (shown, camera) = (folder.display().to_string(), id.to_owned());
+    match smol::unblock(move || write(&folder, &camera, &picture)).await {
         Ok(name) => {
             log::info!("web: a picture of {id} is kept in {shown}");
             Ok(Response::json(201, &json!({ "file": name })))

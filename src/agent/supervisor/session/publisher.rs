@@ -19,7 +19,7 @@ use crate::{
     },
     http_jpeg,
     hub::{Reception, Stream},
-    media::{Codec, Damage, SampleAspect, Size, StreamInfo, transform::Transform},
+    media::{Codec, Damage, StreamInfo},
     rtsp::rtp::{self, Backlog, Event, KeyFrameGate, KeyFrameRequest, Loss, Passage, Stats, Unit},
     sync::Latch,
 };
@@ -149,7 +149,7 @@ impl Publisher {
         }
         let (jpeg, received_at) = match event {
             http_jpeg::stream::Event::Picture { jpeg, size, received_at } => {
-                let info = jpeg_info(size);
+                let info = StreamInfo::of_jpeg(size);
                 if self.stream.declared_info() != Some(info) || !self.is_described {
                     self.on_event(Event::StreamInfo(info));
                 }
@@ -294,18 +294,6 @@ impl Publisher {
     }
 }
 
-/// A stream of JPEGs of this size. They come whenever the camera has one.
-fn jpeg_info(size: Size) -> StreamInfo {
-    StreamInfo {
-        codec: Codec::Jpeg,
-        codec_config: None,
-        size,
-        sample_aspect: SampleAspect::SQUARE,
-        transform: Transform::NONE,
-        fps: 0.0,
-    }
-}
-
 fn jpeg_unit(data: Vec<u8>, received_at: Instant) -> Unit {
     Unit {
         data,
@@ -344,6 +332,7 @@ mod tests {
     use smol::channel::{Receiver, unbounded};
 
     use super::*;
+    use crate::media::{SampleAspect, Size, transform::Transform};
     use crate::{
         camera::{CameraId, State, StreamOptions},
         hub::{UnitEvent, UnitSubscription},
@@ -546,14 +535,14 @@ mod tests {
             scene.publisher.on_jpeg(http_jpeg::stream::Event::Damaged { received_at: now });
         }
         assert_eq!((scene.shown(), scene.stream.condition().state), ((3, 0), State::Live));
-        assert_eq!(scene.stream.info(), Some(jpeg_info(size)));
+        assert_eq!(scene.stream.info(), Some(StreamInfo::of_jpeg(size)));
         let other = Size { width: 320, height: 180 };
         scene.publisher.on_jpeg(http_jpeg::stream::Event::Picture {
             jpeg: vec![0xff, 0xd8],
             size: other,
             received_at: now,
         });
-        assert_eq!(scene.stream.info(), Some(jpeg_info(other)));
+        assert_eq!(scene.stream.info(), Some(StreamInfo::of_jpeg(other)));
         scene.publisher.ending.set();
         scene.shown();
         scene.publisher.on_jpeg(http_jpeg::stream::Event::Picture { jpeg: vec![0xff, 0xd8], size, received_at: now });
